@@ -1,0 +1,60 @@
+// Rows in memory: domain tests and as-of questions run on them. The same
+// tables and indexes as in a shard; indexes are brought up to date before they
+// are scanned.
+
+#ifndef AFTERCARE_LIBS_BASE_MEMORY_ROWS_H_
+#define AFTERCARE_LIBS_BASE_MEMORY_ROWS_H_
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/rows.h"
+
+namespace aftercare {
+
+// Not thread-safe. `schema` must outlive it.
+class MemoryRows final : public RowReader, public RowEditor {
+ public:
+  explicit MemoryRows(const Schema& schema) : schema_(schema) {}
+
+  using RowReader::Find;
+
+  const google::protobuf::Message* FindRow(
+      std::string_view key,
+      const google::protobuf::Message& prototype) const override;
+  void ScanKeys(std::string_view from, std::string_view to,
+                absl::FunctionRef<bool(std::string_view key)> visit)
+      const override;
+  const google::protobuf::Message* FindForEdit(
+      std::string_view key,
+      const google::protobuf::Message& prototype) override;
+  google::protobuf::Message& EditRow(
+      std::string_view key,
+      const google::protobuf::Message& prototype) override;
+  void EraseRow(std::string_view key,
+                const google::protobuf::Message& prototype) override;
+
+  // Every key with its row's serialized bytes (empty for index entries), for
+  // comparing two sets of rows.
+  std::map<std::string, std::string> Dump() const;
+
+ private:
+  struct Row {
+    std::unique_ptr<google::protobuf::Message> message;
+    std::vector<std::string> index_keys;
+  };
+  void BringIndexesUpToDate() const;
+
+  const Schema& schema_;
+  mutable std::map<std::string, Row, std::less<>> rows_;
+  mutable std::set<std::string, std::less<>> index_;
+  mutable std::set<std::string, std::less<>> changed_;
+};
+
+}  // namespace aftercare
+
+#endif  // AFTERCARE_LIBS_BASE_MEMORY_ROWS_H_

@@ -1,0 +1,106 @@
+#include "libs/base/names.h"
+
+#include <algorithm>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "aftercare/common/v1/reasons.pb.h"
+#include "libs/base/refusal.h"
+
+namespace aftercare {
+namespace {
+
+std::string_view FirstSegments(std::string_view name, int count) {
+  size_t pos = 0;
+  for (int i = 0; i < count; ++i) {
+    pos = name.find('/', pos);
+    if (pos == std::string_view::npos) return name;
+    ++pos;
+  }
+  return name.substr(0, pos - 1);
+}
+
+absl::Status BadName(std::string_view field, std::string_view pattern,
+                     std::string_view name) {
+  const std::string text = absl::StrCat(
+      field, ": '", name.substr(0, 200), "' does not have the form ", pattern);
+  absl::Status status = Refuse(common::v1::REASON_NAME_INVALID, text,
+                               {{"field", std::string(field)},
+                                {"pattern", std::string(pattern)}});
+  google::rpc::BadRequest bad;
+  auto* violation = bad.add_field_violations();
+  violation->set_field(std::string(field));
+  violation->set_description(absl::StrCat("must have the form ", pattern));
+  status.SetPayload(kBadRequestUrl, absl::Cord(bad.SerializeAsString()));
+  return status;
+}
+
+}  // namespace
+
+bool IsResourceId(std::string_view id) {
+  if (id.empty() || id.size() > 63 || id.front() == '-' || id.back() == '-') {
+    return false;
+  }
+  return std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+}
+
+absl::StatusOr<std::vector<std::string>> MatchName(std::string_view field,
+                                                   std::string_view pattern,
+                                                   std::string_view name) {
+  std::vector<std::string> ids;
+  std::string_view rest = name;
+  bool more = true;
+  for (std::string_view want : absl::StrSplit(pattern, '/')) {
+    if (!more) return BadName(field, pattern, name);
+    const size_t slash = rest.find('/');
+    const std::string_view segment = rest.substr(0, slash);
+    if (want == "*") {
+      if (!IsResourceId(segment)) return BadName(field, pattern, name);
+      ids.emplace_back(segment);
+    } else if (segment != want) {
+      return BadName(field, pattern, name);
+    }
+    more = slash != std::string_view::npos;
+    if (more) rest.remove_prefix(slash + 1);
+  }
+  if (more) return BadName(field, pattern, name);
+  return ids;
+}
+
+absl::Status CheckName(std::string_view field, std::string_view pattern,
+                       std::string_view name) {
+  return MatchName(field, pattern, name).status();
+}
+
+absl::Status CheckId(std::string_view field, std::string_view id) {
+  if (IsResourceId(id)) return absl::OkStatus();
+  return InvalidField(field,
+                      "must be 1 to 63 lower-case letters, digits or hyphens, "
+                      "beginning and ending with a letter or digit");
+}
+
+std::string_view BoundaryOf(std::string_view name) {
+  return FirstSegments(name, 4);
+}
+
+std::string_view CompanyOf(std::string_view name) {
+  return FirstSegments(name, 2);
+}
+
+std::string_view ParentOf(std::string_view name) {
+  size_t slash = name.rfind('/');
+  if (slash == std::string_view::npos || slash == 0) return {};
+  slash = name.rfind('/', slash - 1);
+  if (slash == std::string_view::npos) return {};
+  return name.substr(0, slash);
+}
+
+std::string_view IdOf(std::string_view name) {
+  const size_t slash = name.rfind('/');
+  return slash == std::string_view::npos ? name : name.substr(slash + 1);
+}
+
+}  // namespace aftercare
