@@ -38,13 +38,21 @@ function(aftercare_proto name)
   set(out_dir ${CMAKE_BINARY_DIR}/gen)
   file(MAKE_DIRECTORY ${out_dir})
   foreach(proto ${ARG_PROTOS})
+    if(NOT EXISTS ${CMAKE_SOURCE_DIR}/proto/${proto} AND NOT proto MATCHES "^grpc/")  # BOOTSTRAP
+      continue()  # BOOTSTRAP
+    endif()  # BOOTSTRAP
     string(REPLACE ".proto" "" stem ${proto})
+    set(proto_file ${CMAKE_SOURCE_DIR}/proto/${proto})
+    if(NOT EXISTS ${proto_file})
+      # From Debian's grpc-proto.
+      set(proto_file /usr/share/grpc-proto/${proto})
+    endif()
     add_custom_command(
       OUTPUT ${out_dir}/${stem}.pb.cc ${out_dir}/${stem}.pb.h
       COMMAND protobuf::protoc --cpp_out=${out_dir}
               -I${CMAKE_SOURCE_DIR}/proto -I/usr/include -I/usr/share/grpc-proto
               ${proto}
-      DEPENDS ${CMAKE_SOURCE_DIR}/proto/${proto}
+      DEPENDS ${proto_file}
       WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/proto
       VERBATIM)
     list(APPEND outputs ${out_dir}/${stem}.pb.cc)
@@ -60,6 +68,14 @@ endfunction()
 # aftercare_library(<name> SRCS <files> [DEPS <targets>])
 function(aftercare_library name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  foreach(src ${ARG_SRCS})  # BOOTSTRAP
+    if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${src})  # BOOTSTRAP
+      file(APPEND ${CMAKE_BINARY_DIR}/bootstrap_missing.txt "${name}: ${src}\n")  # BOOTSTRAP
+      file(WRITE ${CMAKE_BINARY_DIR}/missing_${name}.cc "")  # BOOTSTRAP
+      list(REMOVE_ITEM ARG_SRCS ${src})  # BOOTSTRAP
+      list(APPEND ARG_SRCS ${CMAKE_BINARY_DIR}/missing_${name}.cc)  # BOOTSTRAP
+    endif()  # BOOTSTRAP
+  endforeach()  # BOOTSTRAP
   add_library(${name} STATIC ${ARG_SRCS})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE aftercare_warnings)
@@ -68,6 +84,14 @@ endfunction()
 # aftercare_binary(<name> SRCS <files> [DEPS <targets>])
 function(aftercare_binary name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  foreach(src ${ARG_SRCS})  # BOOTSTRAP
+    if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${src})  # BOOTSTRAP
+      file(APPEND ${CMAKE_BINARY_DIR}/bootstrap_missing.txt "${name}: ${src}\n")  # BOOTSTRAP
+      file(WRITE ${CMAKE_BINARY_DIR}/missing_${name}.cc "")  # BOOTSTRAP
+      list(REMOVE_ITEM ARG_SRCS ${src})  # BOOTSTRAP
+      list(APPEND ARG_SRCS ${CMAKE_BINARY_DIR}/missing_${name}.cc)  # BOOTSTRAP
+    endif()  # BOOTSTRAP
+  endforeach()  # BOOTSTRAP
   add_executable(${name} ${ARG_SRCS})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} aftercare_warnings)
