@@ -7,7 +7,7 @@
 //   Decision<IntakeEvent> Decide(const RowReader&, const CommandContext&,
 //                                const CloseCaseRequest&);   // one per command
 //   Decision<IntakeEvent> DecideTimer(const RowReader&, const CommandContext&,
-//                                     std::string_view name);
+//                                     absl::string_view name);
 //   void Evolve(RowEditor&, const EventMeta&, const IntakeEvent&);
 //
 // Decide answers with the facts to record, or a refusal (refusal.h). Evolve is
@@ -18,10 +18,10 @@
 #define AFTERCARE_LIBS_BASE_DECIDER_H_
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace aftercare {

@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include "absl/random/random.h"
+#include "absl/strings/string_view.h"
 
 namespace aftercare {
 namespace {
@@ -26,12 +27,12 @@ std::string RandomId() {
   return Encode(absl::Uniform<uint64_t>(gen), absl::Uniform<uint64_t>(gen));
 }
 
-std::string IdFrom(std::string_view seed) {
+std::string IdFrom(absl::string_view seed) {
   const XXH128_hash_t hash = XXH3_128bits(seed.data(), seed.size());
   return Encode(hash.high64, hash.low64);
 }
 
-uint64_t StableHash(std::string_view bytes) {
+uint64_t StableHash(absl::string_view bytes) {
   return XXH3_64bits(bytes.data(), bytes.size());
 }
 

@@ -6,7 +6,8 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
+
+#include "absl/strings/string_view.h"
 
 namespace aftercare {
 
@@ -15,10 +16,10 @@ namespace aftercare {
 std::string RandomId();
 
 // The id of 16 characters that belongs to `seed`: the same for ever.
-std::string IdFrom(std::string_view seed);
+std::string IdFrom(absl::string_view seed);
 
 // XXH3 64-bit hash; part of stored formats, never changed.
-uint64_t StableHash(std::string_view bytes);
+uint64_t StableHash(absl::string_view bytes);
 
 }  // namespace aftercare
 

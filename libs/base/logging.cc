@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "libs/base/time.h"
 
@@ -14,7 +15,7 @@ namespace {
 std::atomic<LogLevel> min_level{LogLevel::kInfo};
 
 // Length of the UTF-8 sequence at `text[i]`, or 0 if it is not one.
-size_t SequenceLength(std::string_view text, size_t i) {
+size_t SequenceLength(absl::string_view text, size_t i) {
   const auto byte = [&](size_t k) {
     return k < text.size() ? static_cast<unsigned char>(text[k]) : 0u;
   };
@@ -44,12 +45,12 @@ size_t SequenceLength(std::string_view text, size_t i) {
   return length;
 }
 
-void Write(LogLevel level, const char* name, std::string_view message,
+void Write(LogLevel level, const char* name, absl::string_view message,
            const LogFields& fields) {
   if (level < min_level.load(std::memory_order_relaxed)) return;
   std::string line = absl::StrCat(
-      "{\"time\":", JsonQuote(FormatTime(absl::Now())), ",\"level\":\"", name,
-      "\",\"message\":", JsonQuote(message));
+      "{\"time\":", JsonQuote(FormatRfc3339(absl::Now())), ",\"level\":\"",
+      name, "\",\"message\":", JsonQuote(message));
   for (const auto& [key, value] : fields) {
     absl::StrAppend(&line, ",", JsonQuote(key), ":", JsonQuote(value));
   }
@@ -62,20 +63,20 @@ void Write(LogLevel level, const char* name, std::string_view message,
 
 void SetLogLevel(LogLevel level) { min_level = level; }
 
-void LogDebug(std::string_view message, const LogFields& fields) {
+void LogDebug(absl::string_view message, const LogFields& fields) {
   Write(LogLevel::kDebug, "debug", message, fields);
 }
-void LogInfo(std::string_view message, const LogFields& fields) {
+void LogInfo(absl::string_view message, const LogFields& fields) {
   Write(LogLevel::kInfo, "info", message, fields);
 }
-void LogWarning(std::string_view message, const LogFields& fields) {
+void LogWarning(absl::string_view message, const LogFields& fields) {
   Write(LogLevel::kWarning, "warning", message, fields);
 }
-void LogError(std::string_view message, const LogFields& fields) {
+void LogError(absl::string_view message, const LogFields& fields) {
   Write(LogLevel::kError, "error", message, fields);
 }
 
-std::string JsonQuote(std::string_view text) {
+std::string JsonQuote(absl::string_view text) {
   std::string out = "\"";
   for (size_t i = 0; i < text.size();) {
     const size_t length = SequenceLength(text, i);
@@ -93,7 +94,7 @@ std::string JsonQuote(std::string_view text) {
     } else if (c < 0x20) {
       absl::StrAppendFormat(&out, "\\u%04x", c);
     } else {
-      out += text.substr(i, length);
+      absl::StrAppend(&out, text.substr(i, length));
     }
     i += length;
   }

@@ -1,16 +1,18 @@
 #include "libs/base/memory_rows.h"
 
+#include "absl/strings/string_view.h"
+
 namespace aftercare {
 
 const google::protobuf::Message* MemoryRows::FindRow(
-    std::string_view key, const google::protobuf::Message&) const {
+    absl::string_view key, const google::protobuf::Message&) const {
   const auto it = rows_.find(key);
   return it == rows_.end() ? nullptr : it->second.message.get();
 }
 
 void MemoryRows::ScanKeys(
-    std::string_view from, std::string_view to,
-    absl::FunctionRef<bool(std::string_view)> visit) const {
+    absl::string_view from, absl::string_view to,
+    absl::FunctionRef<bool(absl::string_view)> visit) const {
   BringIndexesUpToDate();
   auto row = rows_.lower_bound(from);
   auto entry = index_.lower_bound(from);
@@ -19,8 +21,8 @@ void MemoryRows::ScanKeys(
     const bool has_entry = entry != index_.end() && *entry < to;
     if (!has_row && !has_entry) return;
     const bool take_row = has_row && (!has_entry || row->first < *entry);
-    if (!visit(take_row ? std::string_view(row->first)
-                        : std::string_view(*entry))) {
+    if (!visit(take_row ? absl::string_view(row->first)
+                        : absl::string_view(*entry))) {
       return;
     }
     if (take_row) {
@@ -32,19 +34,19 @@ void MemoryRows::ScanKeys(
 }
 
 const google::protobuf::Message* MemoryRows::FindForEdit(
-    std::string_view key, const google::protobuf::Message& prototype) {
+    absl::string_view key, const google::protobuf::Message& prototype) {
   return FindRow(key, prototype);
 }
 
 google::protobuf::Message& MemoryRows::EditRow(
-    std::string_view key, const google::protobuf::Message& prototype) {
+    absl::string_view key, const google::protobuf::Message& prototype) {
   Row& row = rows_[std::string(key)];
   if (row.message == nullptr) row.message.reset(prototype.New());
   changed_.insert(std::string(key));
   return *row.message;
 }
 
-void MemoryRows::EraseRow(std::string_view key,
+void MemoryRows::EraseRow(absl::string_view key,
                           const google::protobuf::Message&) {
   const auto it = rows_.find(key);
   if (it == rows_.end()) return;
@@ -70,7 +72,7 @@ void MemoryRows::BringIndexesUpToDate() const {
     Row& row = rows_.at(key);
     for (const std::string& old : row.index_keys) index_.erase(old);
     row.index_keys = Schema::IndexKeysOf(
-        *table, std::string_view(key).substr(table->name.size() + 1),
+        *table, absl::string_view(key).substr(table->name.size() + 1),
         *row.message);
     index_.insert(row.index_keys.begin(), row.index_keys.end());
   }

@@ -9,9 +9,9 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "libs/base/rows.h"
 
 namespace aftercare {
@@ -24,18 +24,18 @@ class MemoryRows final : public RowReader, public RowEditor {
   using RowReader::Find;
 
   const google::protobuf::Message* FindRow(
-      std::string_view key,
+      absl::string_view key,
       const google::protobuf::Message& prototype) const override;
-  void ScanKeys(std::string_view from, std::string_view to,
-                absl::FunctionRef<bool(std::string_view key)> visit)
-      const override;
+  void ScanKeys(
+      absl::string_view from, absl::string_view to,
+      absl::FunctionRef<bool(absl::string_view key)> visit) const override;
   const google::protobuf::Message* FindForEdit(
-      std::string_view key,
+      absl::string_view key,
       const google::protobuf::Message& prototype) override;
   google::protobuf::Message& EditRow(
-      std::string_view key,
+      absl::string_view key,
       const google::protobuf::Message& prototype) override;
-  void EraseRow(std::string_view key,
+  void EraseRow(absl::string_view key,
                 const google::protobuf::Message& prototype) override;
 
   // Every key with its row's serialized bytes (empty for index entries), for

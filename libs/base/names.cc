@@ -5,29 +5,30 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "aftercare/common/v1/reasons.pb.h"
 #include "libs/base/refusal.h"
 
 namespace aftercare {
 namespace {
 
-std::string_view FirstSegments(std::string_view name, int count) {
+absl::string_view FirstSegments(absl::string_view name, int count) {
   size_t pos = 0;
   for (int i = 0; i < count; ++i) {
     pos = name.find('/', pos);
-    if (pos == std::string_view::npos) return name;
+    if (pos == absl::string_view::npos) return name;
     ++pos;
   }
   return name.substr(0, pos - 1);
 }
 
-absl::Status BadName(std::string_view field, std::string_view pattern,
-                     std::string_view name) {
-  const std::string text = absl::StrCat(
-      field, ": '", name.substr(0, 200), "' does not have the form ", pattern);
-  absl::Status status = Refuse(common::v1::REASON_NAME_INVALID, text,
-                               {{"field", std::string(field)},
-                                {"pattern", std::string(pattern)}});
+absl::Status BadName(absl::string_view field, absl::string_view pattern,
+                     absl::string_view name) {
+  const std::string text = absl::StrCat(field, ": '", name.substr(0, 200),
+                                        "' does not have the form ", pattern);
+  absl::Status status = Refuse(
+      common::v1::REASON_NAME_INVALID, text,
+      {{"field", std::string(field)}, {"pattern", std::string(pattern)}});
   google::rpc::BadRequest bad;
   auto* violation = bad.add_field_violations();
   violation->set_field(std::string(field));
@@ -38,7 +39,7 @@ absl::Status BadName(std::string_view field, std::string_view pattern,
 
 }  // namespace
 
-bool IsResourceId(std::string_view id) {
+bool IsResourceId(absl::string_view id) {
   if (id.empty() || id.size() > 63 || id.front() == '-' || id.back() == '-') {
     return false;
   }
@@ -47,60 +48,60 @@ bool IsResourceId(std::string_view id) {
   });
 }
 
-absl::StatusOr<std::vector<std::string>> MatchName(std::string_view field,
-                                                   std::string_view pattern,
-                                                   std::string_view name) {
+absl::StatusOr<std::vector<std::string>> MatchName(absl::string_view field,
+                                                   absl::string_view pattern,
+                                                   absl::string_view name) {
   std::vector<std::string> ids;
-  std::string_view rest = name;
+  absl::string_view rest = name;
   bool more = true;
-  for (std::string_view want : absl::StrSplit(pattern, '/')) {
+  for (absl::string_view want : absl::StrSplit(pattern, '/')) {
     if (!more) return BadName(field, pattern, name);
     const size_t slash = rest.find('/');
-    const std::string_view segment = rest.substr(0, slash);
+    const absl::string_view segment = rest.substr(0, slash);
     if (want == "*") {
       if (!IsResourceId(segment)) return BadName(field, pattern, name);
       ids.emplace_back(segment);
     } else if (segment != want) {
       return BadName(field, pattern, name);
     }
-    more = slash != std::string_view::npos;
+    more = slash != absl::string_view::npos;
     if (more) rest.remove_prefix(slash + 1);
   }
   if (more) return BadName(field, pattern, name);
   return ids;
 }
 
-absl::Status CheckName(std::string_view field, std::string_view pattern,
-                       std::string_view name) {
+absl::Status CheckName(absl::string_view field, absl::string_view pattern,
+                       absl::string_view name) {
   return MatchName(field, pattern, name).status();
 }
 
-absl::Status CheckId(std::string_view field, std::string_view id) {
+absl::Status CheckId(absl::string_view field, absl::string_view id) {
   if (IsResourceId(id)) return absl::OkStatus();
   return InvalidField(field,
                       "must be 1 to 63 lower-case letters, digits or hyphens, "
                       "beginning and ending with a letter or digit");
 }
 
-std::string_view BoundaryOf(std::string_view name) {
+absl::string_view BoundaryOf(absl::string_view name) {
   return FirstSegments(name, 4);
 }
 
-std::string_view CompanyOf(std::string_view name) {
+absl::string_view CompanyOf(absl::string_view name) {
   return FirstSegments(name, 2);
 }
 
-std::string_view ParentOf(std::string_view name) {
+absl::string_view ParentOf(absl::string_view name) {
   size_t slash = name.rfind('/');
-  if (slash == std::string_view::npos || slash == 0) return {};
+  if (slash == absl::string_view::npos || slash == 0) return {};
   slash = name.rfind('/', slash - 1);
-  if (slash == std::string_view::npos) return {};
+  if (slash == absl::string_view::npos) return {};
   return name.substr(0, slash);
 }
 
-std::string_view IdOf(std::string_view name) {
+absl::string_view IdOf(absl::string_view name) {
   const size_t slash = name.rfind('/');
-  return slash == std::string_view::npos ? name : name.substr(slash + 1);
+  return slash == absl::string_view::npos ? name : name.substr(slash + 1);
 }
 
 }  // namespace aftercare

@@ -7,49 +7,50 @@
 // them.
 //
 //   ASSIGN_OR_RETURN(auto ids,
-//                    MatchName("name", "companies/*/customers/*/cases/*", name));
+//                    MatchName("name", "companies/*/customers/*/cases/*",
+//                    name));
 //   // ids = {"acme", "42", "7"}
 
 #ifndef AFTERCARE_LIBS_BASE_NAMES_H_
 #define AFTERCARE_LIBS_BASE_NAMES_H_
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace aftercare {
 
 // True for 1 to 63 lower-case letters, digits and hyphens that neither begin
 // nor end with a hyphen.
-bool IsResourceId(std::string_view id);
+bool IsResourceId(absl::string_view id);
 
 // The ids at the stars of `pattern`. Refuses with INVALID_ARGUMENT
 // NAME_INVALID and BadRequest on `field` when `name` has another form.
-absl::StatusOr<std::vector<std::string>> MatchName(std::string_view field,
-                                                   std::string_view pattern,
-                                                   std::string_view name);
+absl::StatusOr<std::vector<std::string>> MatchName(absl::string_view field,
+                                                   absl::string_view pattern,
+                                                   absl::string_view name);
 
 // Like MatchName for a caller who needs no ids.
-absl::Status CheckName(std::string_view field, std::string_view pattern,
-                       std::string_view name);
+absl::Status CheckName(absl::string_view field, absl::string_view pattern,
+                       absl::string_view name);
 
 // INVALID_ARGUMENT with BadRequest on `field` unless IsResourceId.
-absl::Status CheckId(std::string_view field, std::string_view id);
+absl::Status CheckId(absl::string_view field, absl::string_view id);
 
 // The consistency boundary: the first four segments, or all of a shorter name.
-std::string_view BoundaryOf(std::string_view name);
+absl::string_view BoundaryOf(absl::string_view name);
 
 // The company: the first two segments (`companies/acme`).
-std::string_view CompanyOf(std::string_view name);
+absl::string_view CompanyOf(absl::string_view name);
 
 // The name without its last two segments; empty when there are only two.
-std::string_view ParentOf(std::string_view name);
+absl::string_view ParentOf(absl::string_view name);
 
 // The last segment.
-std::string_view IdOf(std::string_view name);
+absl::string_view IdOf(absl::string_view name);
 
 }  // namespace aftercare
 

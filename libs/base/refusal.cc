@@ -3,6 +3,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "aftercare/common/v1/annotations.pb.h"
 #include "aftercare/common/v1/reasons.pb.h"
@@ -13,7 +14,7 @@ namespace {
 
 // aftercare.intake.v1 -> intake.aftercare, aftercare.common.v1 -> aftercare.
 std::string DomainOf(const google::protobuf::EnumValueDescriptor& value) {
-  std::string_view package = value.file()->package();
+  absl::string_view package = value.file()->package();
   absl::ConsumePrefix(&package, "aftercare.");
   package = package.substr(0, package.find('.'));
   if (package == "common") return "aftercare";
@@ -23,9 +24,9 @@ std::string DomainOf(const google::protobuf::EnumValueDescriptor& value) {
 }  // namespace
 
 absl::Status RefuseWith(const google::protobuf::EnumValueDescriptor& value,
-                        std::string_view message, const Metadata& metadata) {
+                        absl::string_view message, const Metadata& metadata) {
   google::rpc::ErrorInfo info;
-  std::string_view reason = value.name();
+  absl::string_view reason = value.name();
   absl::ConsumePrefix(&reason, "REASON_");
   info.set_reason(std::string(reason));
   info.set_domain(DomainOf(value));
@@ -41,12 +42,11 @@ absl::Status RefuseWith(const google::protobuf::EnumValueDescriptor& value,
   return status;
 }
 
-absl::Status InvalidField(std::string_view field,
-                          std::string_view description) {
-  absl::Status status =
-      Refuse(common::v1::REASON_FIELD_INVALID,
-             absl::StrCat(field, ": ", description),
-             {{"field", std::string(field)}});
+absl::Status InvalidField(absl::string_view field,
+                          absl::string_view description) {
+  absl::Status status = Refuse(common::v1::REASON_FIELD_INVALID,
+                               absl::StrCat(field, ": ", description),
+                               {{"field", std::string(field)}});
   google::rpc::BadRequest bad;
   auto* violation = bad.add_field_violations();
   violation->set_field(std::string(field));
@@ -55,13 +55,13 @@ absl::Status InvalidField(std::string_view field,
   return status;
 }
 
-absl::Status NotFound(std::string_view name) {
+absl::Status NotFound(absl::string_view name) {
   return Refuse(common::v1::REASON_RESOURCE_NOT_FOUND,
                 absl::StrCat(name, " does not exist"),
                 {{"name", std::string(name)}});
 }
 
-absl::Status AlreadyExists(std::string_view name) {
+absl::Status AlreadyExists(absl::string_view name) {
   return Refuse(common::v1::REASON_RESOURCE_ALREADY_EXISTS,
                 absl::StrCat(name, " exists already"),
                 {{"name", std::string(name)}});

@@ -16,11 +16,11 @@
 
 #include <initializer_list>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "google/protobuf/generated_enum_reflection.h"
 #include "google/rpc/error_details.pb.h"
@@ -32,10 +32,10 @@ using Metadata = std::vector<std::pair<std::string, std::string>>;
 // The status for `value` of a reason enum. `message` is English for people;
 // every variable in it belongs into `metadata`.
 absl::Status RefuseWith(const google::protobuf::EnumValueDescriptor& value,
-                        std::string_view message, const Metadata& metadata);
+                        absl::string_view message, const Metadata& metadata);
 
 template <typename ReasonEnum>
-absl::Status Refuse(ReasonEnum reason, std::string_view message,
+absl::Status Refuse(ReasonEnum reason, absl::string_view message,
                     const Metadata& metadata = {}) {
   return RefuseWith(
       *google::protobuf::GetEnumDescriptor<ReasonEnum>()->FindValueByNumber(
@@ -45,13 +45,14 @@ absl::Status Refuse(ReasonEnum reason, std::string_view message,
 
 // INVALID_ARGUMENT FIELD_INVALID naming one field of the request (a path such
 // as "case.contact.phone") in BadRequest.
-absl::Status InvalidField(std::string_view field, std::string_view description);
+absl::Status InvalidField(absl::string_view field,
+                          absl::string_view description);
 
 // NOT_FOUND RESOURCE_NOT_FOUND.
-absl::Status NotFound(std::string_view name);
+absl::Status NotFound(absl::string_view name);
 
 // ALREADY_EXISTS RESOURCE_ALREADY_EXISTS.
-absl::Status AlreadyExists(std::string_view name);
+absl::Status AlreadyExists(absl::string_view name);
 
 // Adds RetryInfo to a status that is not OK.
 absl::Status WithRetryDelay(absl::Status status, absl::Duration delay);
@@ -63,11 +64,11 @@ std::string ReasonOf(const absl::Status& status);
 std::string FieldOf(const absl::Status& status);
 
 // Type URLs under which details lie in absl::Status payloads.
-inline constexpr std::string_view kErrorInfoUrl =
+inline constexpr absl::string_view kErrorInfoUrl =
     "type.googleapis.com/google.rpc.ErrorInfo";
-inline constexpr std::string_view kBadRequestUrl =
+inline constexpr absl::string_view kBadRequestUrl =
     "type.googleapis.com/google.rpc.BadRequest";
-inline constexpr std::string_view kRetryInfoUrl =
+inline constexpr absl::string_view kRetryInfoUrl =
     "type.googleapis.com/google.rpc.RetryInfo";
 
 }  // namespace aftercare

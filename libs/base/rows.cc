@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "libs/base/logging.h"
 #include "libs/base/time.h"
 
@@ -10,25 +11,25 @@ namespace aftercare {
 namespace {
 
 // A mistake in a service's schema shows at its first start.
-void Require(bool condition, std::string_view what, std::string_view name) {
+void Require(bool condition, absl::string_view what, absl::string_view name) {
   if (condition) return;
-  LogError("schema", {{"problem", std::string(what)},
-                      {"name", std::string(name)}});
+  LogError("schema",
+           {{"problem", std::string(what)}, {"name", std::string(name)}});
   std::abort();
 }
 
 }  // namespace
 
-std::string RowKey(std::string_view table, std::string_view id) {
+std::string RowKey(absl::string_view table, absl::string_view id) {
   return absl::StrCat(table, "/", id);
 }
 
-std::string IndexKey(std::string_view index, std::string_view key,
-                     std::string_view id) {
-  return absl::StrCat(index, "/", key, std::string_view("\0", 1), id);
+std::string IndexKey(absl::string_view index, absl::string_view key,
+                     absl::string_view id) {
+  return absl::StrCat(index, "/", key, absl::string_view("\0", 1), id);
 }
 
-std::string PrefixEnd(std::string_view prefix) {
+std::string PrefixEnd(absl::string_view prefix) {
   std::string end(prefix);
   while (!end.empty() && static_cast<unsigned char>(end.back()) == 0xFF) {
     end.pop_back();
@@ -38,11 +39,11 @@ std::string PrefixEnd(std::string_view prefix) {
 }
 
 void RowReader::ScanIndex(
-    std::string_view index, std::string_view from, std::string_view to,
-    absl::FunctionRef<bool(std::string_view, std::string_view)> visit) const {
+    absl::string_view index, absl::string_view from, absl::string_view to,
+    absl::FunctionRef<bool(absl::string_view, absl::string_view)> visit) const {
   const size_t skip = index.size() + 1;
   ScanKeys(RowKey(index, from), RowKey(index, to),
-           [&](std::string_view entry) {
+           [&](absl::string_view entry) {
              entry.remove_prefix(skip);
              const size_t split = entry.rfind('\0');
              return visit(entry.substr(0, split), entry.substr(split + 1));
@@ -50,18 +51,18 @@ void RowReader::ScanIndex(
 }
 
 void RowReader::ScanRows(
-    std::string_view table, std::string_view from, std::string_view to,
+    absl::string_view table, absl::string_view from, absl::string_view to,
     const google::protobuf::Message& prototype,
-    absl::FunctionRef<bool(std::string_view, const google::protobuf::Message&)>
+    absl::FunctionRef<bool(absl::string_view, const google::protobuf::Message&)>
         visit) const {
   const size_t skip = table.size() + 1;
-  ScanKeys(RowKey(table, from), RowKey(table, to), [&](std::string_view key) {
+  ScanKeys(RowKey(table, from), RowKey(table, to), [&](absl::string_view key) {
     const google::protobuf::Message* row = FindRow(key, prototype);
     return row == nullptr || visit(key.substr(skip), *row);
   });
 }
 
-const Schema::TableInfo* Schema::TableOfKey(std::string_view key) const {
+const Schema::TableInfo* Schema::TableOfKey(absl::string_view key) const {
   const auto it = by_name_.find(key.substr(0, key.find('/')));
   return it == by_name_.end() ? nullptr : it->second;
 }
@@ -75,7 +76,7 @@ const Schema::TableInfo* Schema::TableOf(
 }
 
 std::vector<std::string> Schema::IndexKeysOf(
-    const TableInfo& table, std::string_view id,
+    const TableInfo& table, absl::string_view id,
     const google::protobuf::Message& row) {
   std::vector<std::string> keys;
   for (const IndexInfo& index : table.indexes) {
@@ -86,7 +87,7 @@ std::vector<std::string> Schema::IndexKeysOf(
   return keys;
 }
 
-void Schema::AddTableInfo(std::string_view name,
+void Schema::AddTableInfo(absl::string_view name,
                           const google::protobuf::Message& prototype) {
   Require(!by_name_.contains(name), "table added twice", name);
   auto info = std::make_unique<TableInfo>();
@@ -96,7 +97,7 @@ void Schema::AddTableInfo(std::string_view name,
   tables_.push_back(std::move(info));
 }
 
-void Schema::AddIndexInfo(std::string_view table, std::string_view index,
+void Schema::AddIndexInfo(absl::string_view table, absl::string_view index,
                           IndexFn fn) {
   const auto it = by_name_.find(table);
   Require(it != by_name_.end(), "index on an unknown table", index);
@@ -105,7 +106,7 @@ void Schema::AddIndexInfo(std::string_view table, std::string_view index,
 }
 
 void Schema::AddTimerInfo(
-    std::string_view table,
+    absl::string_view table,
     std::function<std::vector<absl::Time>(const google::protobuf::Message&)>
         times) {
   AddIndexInfo(table, kTimerIndex,

@@ -21,11 +21,11 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "google/protobuf/message.h"
 
@@ -35,15 +35,15 @@ namespace aftercare {
 // holds lower-case letters, digits, '_' and '.'.
 template <typename M>
 struct Table {
-  std::string_view name;
+  absl::string_view name;
 };
 
 // Key of a row in the store: "<table>/<id>".
-std::string RowKey(std::string_view table, std::string_view id);
+std::string RowKey(absl::string_view table, absl::string_view id);
 
 // Key of an index entry in the store: "<index>/<key>\0<id>".
-std::string IndexKey(std::string_view index, std::string_view key,
-                     std::string_view id);
+std::string IndexKey(absl::string_view index, absl::string_view key,
+                     absl::string_view id);
 
 // Rows of one shard, read only. Not thread-safe unless said otherwise.
 class RowReader {
@@ -52,7 +52,7 @@ class RowReader {
 
   // The row, or null. Valid until the rows are changed or the reader ends.
   template <typename M>
-  const M* Find(const Table<M>& table, std::string_view id) const {
+  const M* Find(const Table<M>& table, absl::string_view id) const {
     return static_cast<const M*>(
         FindRow(RowKey(table.name, id), M::default_instance()));
   }
@@ -61,35 +61,36 @@ class RowReader {
   // id; stops when `visit(key, id)` returns false. `from` may also be a
   // position "key\0id" to continue behind: see NextPosition.
   void ScanIndex(
-      std::string_view index, std::string_view from, std::string_view to,
-      absl::FunctionRef<bool(std::string_view key, std::string_view id)> visit)
-      const;
+      absl::string_view index, absl::string_view from, absl::string_view to,
+      absl::FunctionRef<bool(absl::string_view key, absl::string_view id)>
+          visit) const;
 
   // Visits the rows of a table with from <= id < to, ascending.
   template <typename M>
   void ScanTable(
-      const Table<M>& table, std::string_view from, std::string_view to,
-      absl::FunctionRef<bool(std::string_view id, const M& row)> visit) const {
+      const Table<M>& table, absl::string_view from, absl::string_view to,
+      absl::FunctionRef<bool(absl::string_view id, const M& row)> visit) const {
     ScanRows(table.name, from, to, M::default_instance(),
-             [&](std::string_view id, const google::protobuf::Message& row) {
+             [&](absl::string_view id, const google::protobuf::Message& row) {
                return visit(id, static_cast<const M&>(row));
              });
   }
 
   // The row under a full key, for callers that know the type at run time only.
   virtual const google::protobuf::Message* FindRow(
-      std::string_view key,
+      absl::string_view key,
       const google::protobuf::Message& prototype) const = 0;
 
   // Visits raw keys (index entries and rows alike) in [from, to). Rows that
   // this reader holds decoded only are not visited by value: use ScanRows.
   virtual void ScanKeys(
-      std::string_view from, std::string_view to,
-      absl::FunctionRef<bool(std::string_view key)> visit) const = 0;
+      absl::string_view from, absl::string_view to,
+      absl::FunctionRef<bool(absl::string_view key)> visit) const = 0;
 
-  void ScanRows(std::string_view table, std::string_view from,
-                std::string_view to, const google::protobuf::Message& prototype,
-                absl::FunctionRef<bool(std::string_view id,
+  void ScanRows(absl::string_view table, absl::string_view from,
+                absl::string_view to,
+                const google::protobuf::Message& prototype,
+                absl::FunctionRef<bool(absl::string_view id,
                                        const google::protobuf::Message& row)>
                     visit) const;
 };
@@ -101,7 +102,7 @@ class RowEditor {
   virtual ~RowEditor() = default;
 
   template <typename M>
-  const M* Find(const Table<M>& table, std::string_view id) {
+  const M* Find(const Table<M>& table, absl::string_view id) {
     return static_cast<const M*>(
         FindForEdit(RowKey(table.name, id), M::default_instance()));
   }
@@ -109,22 +110,22 @@ class RowEditor {
   // The row for changing; a default row if there is none yet. The reference
   // is good until the same row is erased or the turn ends.
   template <typename M>
-  M& Edit(const Table<M>& table, std::string_view id) {
+  M& Edit(const Table<M>& table, absl::string_view id) {
     return static_cast<M&>(
         EditRow(RowKey(table.name, id), M::default_instance()));
   }
 
   // Removes the row; nothing happens if there is none.
   template <typename M>
-  void Erase(const Table<M>& table, std::string_view id) {
+  void Erase(const Table<M>& table, absl::string_view id) {
     EraseRow(RowKey(table.name, id), M::default_instance());
   }
 
   virtual const google::protobuf::Message* FindForEdit(
-      std::string_view key, const google::protobuf::Message& prototype) = 0;
+      absl::string_view key, const google::protobuf::Message& prototype) = 0;
   virtual google::protobuf::Message& EditRow(
-      std::string_view key, const google::protobuf::Message& prototype) = 0;
-  virtual void EraseRow(std::string_view key,
+      absl::string_view key, const google::protobuf::Message& prototype) = 0;
+  virtual void EraseRow(absl::string_view key,
                         const google::protobuf::Message& prototype) = 0;
 };
 
@@ -155,7 +156,7 @@ class Schema {
   // `keys` gives the row's keys in the index: none, one or several. It must
   // depend on the row alone.
   template <typename M>
-  Schema& AddIndex(const Table<M>& table, std::string_view index,
+  Schema& AddIndex(const Table<M>& table, absl::string_view index,
                    std::function<std::vector<std::string>(const M&)> keys) {
     AddIndexInfo(table.name, index,
                  [keys = std::move(keys)](const google::protobuf::Message& m) {
@@ -170,15 +171,15 @@ class Schema {
   template <typename M>
   Schema& AddTimer(const Table<M>& table,
                    std::function<std::vector<absl::Time>(const M&)> times) {
-    AddTimerInfo(table.name,
-                 [times = std::move(times)](const google::protobuf::Message& m) {
-                   return times(static_cast<const M&>(m));
-                 });
+    AddTimerInfo(table.name, [times = std::move(times)](
+                                 const google::protobuf::Message& m) {
+      return times(static_cast<const M&>(m));
+    });
     return *this;
   }
 
   // The table a store key "<table>/<id>" belongs to, or null.
-  const TableInfo* TableOfKey(std::string_view key) const;
+  const TableInfo* TableOfKey(absl::string_view key) const;
 
   // The table whose rows have this message type, or null.
   const TableInfo* TableOf(const google::protobuf::Descriptor* type) const;
@@ -189,27 +190,28 @@ class Schema {
 
   // Store keys of all index entries of a row.
   static std::vector<std::string> IndexKeysOf(
-      const TableInfo& table, std::string_view id,
+      const TableInfo& table, absl::string_view id,
       const google::protobuf::Message& row);
 
  private:
-  void AddTableInfo(std::string_view name,
+  void AddTableInfo(absl::string_view name,
                     const google::protobuf::Message& prototype);
-  void AddIndexInfo(std::string_view table, std::string_view index, IndexFn fn);
-  void AddTimerInfo(std::string_view table,
-                    std::function<std::vector<absl::Time>(
-                        const google::protobuf::Message&)>
-                        times);
+  void AddIndexInfo(absl::string_view table, absl::string_view index,
+                    IndexFn fn);
+  void AddTimerInfo(
+      absl::string_view table,
+      std::function<std::vector<absl::Time>(const google::protobuf::Message&)>
+          times);
 
   std::vector<std::unique_ptr<TableInfo>> tables_;
   absl::flat_hash_map<std::string, TableInfo*> by_name_;
 };
 
 // Name of the index that AddTimer fills; its keys are SortableTime.
-inline constexpr std::string_view kTimerIndex = "timer";
+inline constexpr absl::string_view kTimerIndex = "timer";
 
 // The smallest text greater than every text that begins with `prefix`.
-std::string PrefixEnd(std::string_view prefix);
+std::string PrefixEnd(absl::string_view prefix);
 
 }  // namespace aftercare
 

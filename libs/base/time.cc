@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
 
 namespace aftercare {
 namespace {
@@ -68,12 +69,12 @@ bool IsValid(const google::protobuf::Duration& duration) {
          !(duration.seconds() < 0 && duration.nanos() > 0);
 }
 
-std::string FormatTime(absl::Time time) {
+std::string FormatRfc3339(absl::Time time) {
   return absl::StrCat(
       absl::FormatTime("%Y-%m-%dT%H:%M:%E*S", time, absl::UTCTimeZone()), "Z");
 }
 
-absl::StatusOr<absl::Time> ParseTime(std::string_view text) {
+absl::StatusOr<absl::Time> ParseRfc3339(absl::string_view text) {
   absl::Time time;
   std::string error;
   if (!absl::ParseTime(absl::RFC3339_full, text, &time, &error)) {
@@ -88,12 +89,11 @@ absl::StatusOr<absl::Time> ParseTime(std::string_view text) {
 }
 
 std::string SortableTime(absl::Time time) {
-  return absl::StrFormat("%016x",
-                         absl::ToUnixMicros(
-                             std::clamp(time, MinTime(), MaxTime())));
+  return absl::StrFormat(
+      "%016x", absl::ToUnixMicros(std::clamp(time, MinTime(), MaxTime())));
 }
 
-absl::Time FromSortableTime(std::string_view text) {
+absl::Time FromSortableTime(absl::string_view text) {
   uint64_t micros = 0;
   if (text.size() != 16 || !absl::SimpleHexAtoi(text, &micros)) {
     return absl::InfinitePast();

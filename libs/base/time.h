@@ -10,9 +10,9 @@
 #define AFTERCARE_LIBS_BASE_TIME_H_
 
 #include <string>
-#include <string_view>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
@@ -37,17 +37,17 @@ bool IsValid(const google::protobuf::Timestamp& timestamp);
 bool IsValid(const google::protobuf::Duration& duration);
 
 // RFC 3339 in UTC with the fraction that is needed: 2026-03-01T08:30:00Z.
-std::string FormatTime(absl::Time time);
+std::string FormatRfc3339(absl::Time time);
 
 // Accepts RFC 3339 with any offset. INVALID_ARGUMENT otherwise.
-absl::StatusOr<absl::Time> ParseTime(std::string_view text);
+absl::StatusOr<absl::Time> ParseRfc3339(absl::string_view text);
 
 // Sixteen hexadecimal digits of the microseconds since 1970 that sort as the
 // instants do; for row keys.
 std::string SortableTime(absl::Time time);
 
 // Inverse of SortableTime; absl::InfinitePast() if `text` is not one.
-absl::Time FromSortableTime(std::string_view text);
+absl::Time FromSortableTime(absl::string_view text);
 
 // Where the present comes from. Domain code never sees one: time reaches it
 // through the command.

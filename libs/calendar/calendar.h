@@ -14,11 +14,11 @@
 
 #include <array>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 #include "aftercare/handbook/v1/handbook.pb.h"
@@ -31,7 +31,7 @@ class Calendar {
   // INVALID_ARGUMENT for an unknown zone, bad times or days, overlapping
   // shifts, or a calendar that never opens.
   static absl::StatusOr<Calendar> Compile(const handbook::v1::Calendar& proto,
-                                          std::string_view default_zone);
+                                          absl::string_view default_zone);
 
   bool always_open() const { return always_open_; }
   absl::TimeZone zone() const { return zone_; }

@@ -15,8 +15,6 @@
 #ifndef AFTERCARE_LIBS_CALENDAR_SLA_H_
 #define AFTERCARE_LIBS_CALENDAR_SLA_H_
 
-#include <string_view>
-
 #include "absl/time/time.h"
 #include "aftercare/common/v1/types.pb.h"
 #include "aftercare/handbook/v1/handbook.pb.h"

@@ -10,11 +10,11 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "aftercare/handbook/v1/handbook.pb.h"
 #include "libs/calendar/calendar.h"
@@ -32,23 +32,23 @@ class Policy {
   absl::TimeZone zone() const { return zone_; }
 
   // The calendar with that id; null for an empty or unknown id (wall time).
-  const calendar::Calendar* FindCalendar(std::string_view id) const;
+  const calendar::Calendar* FindCalendar(absl::string_view id) const;
 
   // Null when the handbook does not know the person.
-  const v1::Person* FindPerson(std::string_view id) const;
-  const v1::ProductLine* FindProductLine(std::string_view id) const;
-  const v1::Skill* FindSkill(std::string_view id) const;
+  const v1::Person* FindPerson(absl::string_view id) const;
+  const v1::ProductLine* FindProductLine(absl::string_view id) const;
+  const v1::Skill* FindSkill(absl::string_view id) const;
 
   // The territory that serves a customer region: the one that names it, else
   // the one with "*", else null.
-  const v1::Territory* TerritoryOf(std::string_view region) const;
+  const v1::Territory* TerritoryOf(absl::string_view region) const;
 
   // The first target of `targets` for this kind of clock whose conditions
   // hold, or null. Empty arguments match only empty conditions.
   const v1::ClockTarget* FindTarget(
       const google::protobuf::RepeatedPtrField<v1::ClockTarget>& targets,
-      std::string_view clock_kind, std::string_view case_kind,
-      std::string_view priority) const;
+      absl::string_view clock_kind, absl::string_view case_kind,
+      absl::string_view priority) const;
 
  private:
   Policy() = default;

@@ -9,7 +9,8 @@
 // process, one directory) and `KafkaLog` (a broker). Nothing above this header
 // knows which one it talks to.
 //
-//   ASSIGN_OR_RETURN(auto appender, log.OpenAppender({"aftercare.intake.events.v1", 0}));
+//   ASSIGN_OR_RETURN(auto appender,
+//   log.OpenAppender({"aftercare.intake.events.v1", 0}));
 //   appender->Append(record, [](absl::StatusOr<int64_t> offset) { ... });
 //
 // Fencing is not the log's work: any process may append to any partition. Who
@@ -22,12 +23,12 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace aftercare::log {
@@ -36,7 +37,8 @@ struct TopicPartition {
   std::string topic;
   int partition = 0;
 
-  friend bool operator==(const TopicPartition&, const TopicPartition&) = default;
+  friend bool operator==(const TopicPartition&,
+                         const TopicPartition&) = default;
 };
 
 // What a writer hands over. `headers` keep their order; names may repeat only
@@ -47,7 +49,7 @@ struct Record {
   std::vector<std::pair<std::string, std::string>> headers;
 
   // First header of that name, or an empty view (also when it is empty).
-  std::string_view Header(std::string_view name) const;
+  absl::string_view Header(absl::string_view name) const;
 };
 
 // A record as it lies in the log. Offsets ascend within a partition and need
@@ -101,10 +103,10 @@ class Log {
 
   // Makes sure that `topic` exists with `partitions` partitions. A topic that
   // exists with another count is FAILED_PRECONDITION: keys would move.
-  virtual absl::Status EnsureTopic(std::string_view topic, int partitions) = 0;
+  virtual absl::Status EnsureTopic(absl::string_view topic, int partitions) = 0;
 
   // NOT_FOUND when the topic does not exist.
-  virtual absl::StatusOr<int> PartitionCount(std::string_view topic) = 0;
+  virtual absl::StatusOr<int> PartitionCount(absl::string_view topic) = 0;
 
   // A fresh producer; never shares state with an earlier one.
   virtual absl::StatusOr<std::unique_ptr<Appender>> OpenAppender(
@@ -122,7 +124,7 @@ class Log {
 // Kafka's default partitioner (murmur2 over the key), so that any Kafka client
 // finds a key in the same partition. Source of the function: the Kafka
 // protocol's Java producer; MurmurHash2 by Austin Appleby (public domain).
-int PartitionOf(std::string_view key, int partitions);
+int PartitionOf(absl::string_view key, int partitions);
 
 }  // namespace aftercare::log
 

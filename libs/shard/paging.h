@@ -11,11 +11,11 @@
 
 #include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "google/protobuf/message.h"
 #include "libs/shard/service.h"
 
@@ -53,7 +53,7 @@ struct IndexRange {
 absl::StatusOr<std::string> WalkPage(
     const QueryContext& context, const PageRequest& page,
     const IndexRange& range,
-    absl::FunctionRef<bool(const RowReader& rows, std::string_view id)> take);
+    absl::FunctionRef<bool(const RowReader& rows, absl::string_view id)> take);
 
 }  // namespace aftercare::shard
 

@@ -11,9 +11,9 @@
 //     Service s(v1::Service descriptor file..., "intake", "IntakeService");
 //     s.schema().AddTable(kCases);
 //     s.SetEvolve<v1::IntakeEvent>(domain::Evolve);
-//     s.AddCommand<v1::OpenCaseRequest, v1::IntakeEvent>("OpenCase", domain::Decide);
-//     s.AddQuery<v1::GetCaseRequest, v1::Case>("GetCase", GetCase);
-//     return s;
+//     s.AddCommand<v1::OpenCaseRequest, v1::IntakeEvent>("OpenCase",
+//     domain::Decide); s.AddQuery<v1::GetCaseRequest, v1::Case>("GetCase",
+//     GetCase); return s;
 //   }
 //
 // CheckComplete() names every method of the proto that has no handler and
@@ -25,13 +25,13 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "aftercare/common/v1/annotations.pb.h"
 #include "google/protobuf/message.h"
@@ -70,7 +70,7 @@ class Service {
       std::function<absl::StatusOr<std::unique_ptr<google::protobuf::Message>>(
           const QueryContext&, const google::protobuf::Message& request)>;
   using TimerFn = std::function<absl::StatusOr<std::vector<AnyDraft>>(
-      const RowReader&, const CommandContext&, std::string_view name)>;
+      const RowReader&, const CommandContext&, absl::string_view name)>;
   using EvolveFn = std::function<void(RowEditor&, const EventMeta&,
                                       const google::protobuf::Message& event)>;
 
@@ -107,21 +107,22 @@ class Service {
 
   // `name` is the method's name in the proto.
   template <typename Request, typename Event>
-  void AddCommand(std::string_view method,
+  void AddCommand(absl::string_view method,
                   Decision<Event> (*decide)(const RowReader&,
                                             const CommandContext&,
                                             const Request&)) {
-    AddMethod(method, Request::descriptor(),
-              [decide](const RowReader& rows, const CommandContext& context,
-                       const google::protobuf::Message& request) {
-                return Erase(decide(rows, context,
-                                    static_cast<const Request&>(request)));
-              },
-              nullptr);
+    AddMethod(
+        method, Request::descriptor(),
+        [decide](const RowReader& rows, const CommandContext& context,
+                 const google::protobuf::Message& request) {
+          return Erase(
+              decide(rows, context, static_cast<const Request&>(request)));
+        },
+        nullptr);
   }
 
   template <typename Request, typename Response>
-  void AddQuery(std::string_view method,
+  void AddQuery(absl::string_view method,
                 absl::StatusOr<Response> (*query)(const QueryContext&,
                                                   const Request&)) {
     AddMethod(
@@ -138,15 +139,15 @@ class Service {
   template <typename Event>
   void SetTimer(Decision<Event> (*decide)(const RowReader&,
                                           const CommandContext&,
-                                          std::string_view name)) {
+                                          absl::string_view name)) {
     timer_ = [decide](const RowReader& rows, const CommandContext& context,
-                      std::string_view name) {
+                      absl::string_view name) {
       return Erase(decide(rows, context, name));
     };
   }
 
   // Null for a name the proto does not have or nobody added.
-  const Method* FindMethod(std::string_view name) const;
+  const Method* FindMethod(absl::string_view name) const;
   const EvolveFn& evolve() const { return evolve_; }
   const TimerFn& timer() const { return timer_; }
   const google::protobuf::Message& event_prototype() const {
@@ -168,7 +169,7 @@ class Service {
     return drafts;
   }
 
-  void AddMethod(std::string_view method,
+  void AddMethod(absl::string_view method,
                  const google::protobuf::Descriptor* request, DecideFn decide,
                  QueryFn query);
 

@@ -19,10 +19,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "google/protobuf/message.h"
 #include "libs/base/rows.h"
@@ -93,9 +93,9 @@ struct ShardStatus {
 };
 
 struct ShardOptions {
-  std::string directory;       // this shard's own
-  std::string owner;           // process name for the claim
-  std::string address;         // advertised in the claim
+  std::string directory;  // this shard's own
+  std::string owner;      // process name for the claim
+  std::string address;    // advertised in the claim
   int max_queued_commands = 4096;
   int max_inflight_records = 1024;
   int64_t max_inflight_bytes = 8 << 20;
@@ -145,7 +145,7 @@ class Shard {
   // The company's policy in force at `at`; null when there is none. Never
   // blocks for long; usable from any thread once serving.
   virtual std::shared_ptr<const handbook::Policy> PolicyAt(
-      std::string_view company, absl::Time at) = 0;
+      absl::string_view company, absl::Time at) = 0;
 
   virtual ShardStatus Status() const = 0;
 
@@ -157,7 +157,8 @@ class Shard {
     bool ok = false;
     std::string problem;
   };
-  virtual absl::StatusOr<Verdict> Verify(const std::string& scratch_directory) = 0;
+  virtual absl::StatusOr<Verdict> Verify(
+      const std::string& scratch_directory) = 0;
 
   // Writes a RocksDB checkpoint with its fold state; the directory must not
   // exist. A shard started on a copy of it replays only the tail.

@@ -21,10 +21,10 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "google/protobuf/message.h"
 #include "libs/base/memory_rows.h"
@@ -40,26 +40,26 @@ class Scenario {
            std::shared_ptr<const handbook::Policy> policy);
 
   // Business and record time of the next steps (RFC 3339 or an instant).
-  Scenario& At(std::string_view time);
+  Scenario& At(absl::string_view time);
   Scenario& At(absl::Time time);
   // Record time alone: what follows is reported late.
-  Scenario& RecordedAt(std::string_view time);
-  Scenario& As(std::string_view actor);
+  Scenario& RecordedAt(absl::string_view time);
+  Scenario& As(absl::string_view actor);
 
   // Runs a command that must be accepted. `request` is text-format protobuf of
   // the method's request message.
-  Scenario& Given(std::string_view method, std::string_view request);
-  Scenario& Given(std::string_view method,
+  Scenario& Given(absl::string_view method, absl::string_view request);
+  Scenario& Given(absl::string_view method,
                   const google::protobuf::Message& request);
 
   // Runs a command and keeps its outcome.
-  Scenario& When(std::string_view method, std::string_view request);
-  Scenario& When(std::string_view method,
+  Scenario& When(absl::string_view method, absl::string_view request);
+  Scenario& When(absl::string_view method,
                  const google::protobuf::Message& request);
 
   // Lets the present become `time`: every timer due by then fires, in order.
   // The outcome is all events the timers gave.
-  Scenario& WhenTimePasses(std::string_view time);
+  Scenario& WhenTimePasses(absl::string_view time);
 
   // Outcome of the last When/WhenTimePasses.
   const absl::Status& status() const { return status_; }
@@ -76,7 +76,7 @@ class Scenario {
 
   const MemoryRows& rows() const { return *rows_; }
   template <typename M>
-  const M* Find(const Table<M>& table, std::string_view id) const {
+  const M* Find(const Table<M>& table, absl::string_view id) const {
     return rows_->Find(table, id);
   }
   // All rows and index entries, to show that nothing changed.
@@ -84,7 +84,7 @@ class Scenario {
 
   // Answers a query over these rows.
   absl::StatusOr<std::unique_ptr<google::protobuf::Message>> Ask(
-      std::string_view method, std::string_view request) const;
+      absl::string_view method, absl::string_view request) const;
 
   // All events since the beginning replayed into fresh rows.
   std::map<std::string, std::string> Replayed() const;
@@ -92,7 +92,7 @@ class Scenario {
   absl::Time now() const { return record_time_; }
 
  private:
-  absl::Status Run(std::string_view method,
+  absl::Status Run(absl::string_view method,
                    const google::protobuf::Message& request);
   void Apply(std::vector<shard::AnyDraft> drafts);
 
