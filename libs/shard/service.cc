@@ -6,12 +6,15 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "libs/base/logging.h"
+#include "libs/shard/apply.h"
 
 namespace aftercare::shard {
 
 Service::Service(std::string name,
                  const google::protobuf::ServiceDescriptor* grpc_service)
-    : name_(std::move(name)), grpc_service_(grpc_service) {}
+    : name_(std::move(name)), grpc_service_(grpc_service) {
+  AddCoreTables(schema_);
+}
 
 std::string Service::topic() const {
   return absl::StrCat("aftercare.", name_, ".events.v1");

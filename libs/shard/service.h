@@ -92,16 +92,21 @@ class Service {
   }
   std::string topic() const;
 
+  // To be raised when Evolve or an index function gives other rows for the
+  // same events than before; directories of another version are replayed.
+  void set_row_version(int version) { row_version_ = version; }
+  int row_version() const { return row_version_; }
+
   Schema& schema() { return schema_; }
   const Schema& schema() const { return schema_; }
 
   // `evolve` gets every fact but the platform's own.
   template <typename Event>
-  void SetEvolve(void (*evolve)(RowEditor&, const EventMeta&, const Event&)) {
+  void SetEvolve(void (*fn)(RowEditor&, const EventMeta&, const Event&)) {
     event_prototype_ = &Event::default_instance();
-    evolve_ = [evolve](RowEditor& rows, const EventMeta& meta,
+    evolve_ = [fn](RowEditor& rows, const EventMeta& meta,
                        const google::protobuf::Message& event) {
-      evolve(rows, meta, static_cast<const Event&>(event));
+      fn(rows, meta, static_cast<const Event&>(event));
     };
   }
 
@@ -174,6 +179,7 @@ class Service {
                  QueryFn query);
 
   std::string name_;
+  int row_version_ = 1;
   const google::protobuf::ServiceDescriptor* grpc_service_;
   Schema schema_;
   absl::flat_hash_map<std::string, Method> methods_;

@@ -1,0 +1,275 @@
+#include "libs/shard/apply.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "aftercare/common/v1/platform.pb.h"
+#include "libs/base/ids.h"
+#include "libs/base/names.h"
+#include "libs/base/time.h"
+#include "libs/shard/history.h"
+#include "libs/shard/history_rows.h"
+
+namespace aftercare::shard {
+namespace {
+
+// Changes when the core's own rows change their meaning.
+constexpr absl::string_view kCoreRowVersion = "1";
+
+int64_t DayOf(absl::Time time) { return absl::ToUnixSeconds(time) / 86400; }
+
+std::string RequestRowId(int64_t day, absl::string_view boundary,
+                         absl::string_view request_id) {
+  return absl::StrFormat("%05d/%s|%s", day, boundary, request_id);
+}
+
+std::string ReactionRequestRowId(absl::string_view boundary,
+                                 absl::string_view request_id) {
+  return absl::StrCat(boundary, "|", request_id);
+}
+
+const google::protobuf::FieldDescriptor* PlatformField(
+    const google::protobuf::Descriptor* event) {
+  return event->FindFieldByName("platform");
+}
+
+}  // namespace
+
+void AddCoreTables(Schema& schema) {
+  schema.AddTable(kParents)
+      .AddTable(kHandbooks)
+      .AddTable(kRequests)
+      .AddTable(kReactionRequests)
+      .AddTable(kHistory);
+}
+
+log::Record ToRecord(const Service& service, const Event& event) {
+  const EventMeta& meta = event.meta;
+  log::Record record;
+  record.key = meta.parent;
+  record.value = event.bytes;
+  auto& headers = record.headers;
+  headers.reserve(18);
+  headers.emplace_back("ce_specversion", "1.0");
+  headers.emplace_back("ce_id", meta.id);
+  headers.emplace_back("ce_source",
+                       absl::StrCat("/aftercare/", service.name()));
+  headers.emplace_back("ce_type",
+                       absl::StrCat("aftercare.", service.name(), ".v1.",
+                                    FactName(*event.message)));
+  headers.emplace_back("ce_subject", meta.subject);
+  headers.emplace_back("ce_time", FormatRfc3339(meta.occur_time));
+  headers.emplace_back("ce_recordtime", FormatRfc3339(meta.record_time));
+  headers.emplace_back("ce_sequence", absl::StrFormat("%012d", meta.revision));
+  headers.emplace_back("ce_actor", meta.actor);
+  headers.emplace_back("ce_dataschema",
+                       event.message->GetDescriptor()->full_name());
+  headers.emplace_back("content-type", "application/protobuf");
+  if (!event.correlation.empty()) {
+    headers.emplace_back("ce_correlationid", event.correlation);
+  }
+  if (!event.cause.empty()) {
+    headers.emplace_back("ce_causationid", event.cause);
+  }
+  if (!event.request_id.empty()) {
+    headers.emplace_back("ce_requestid", event.request_id);
+    headers.emplace_back("ce_fingerprint",
+                         absl::StrCat(absl::Hex(event.fingerprint)));
+  }
+  if (event.handbook_version != 0) {
+    headers.emplace_back("ce_handbookversion",
+                         absl::StrCat(event.handbook_version));
+  }
+  if (!event.traceparent.empty()) {
+    headers.emplace_back("traceparent", event.traceparent);
+  }
+  return record;
+}
+
+absl::StatusOr<Event> FromRecord(const Service& service,
+                                 const log::StoredRecord& stored) {
+  const log::Record& record = stored.record;
+  Event event;
+  event.meta.parent = record.key;
+  bool has_time = false;
+  bool has_record_time = false;
+  for (const auto& [name, value] : record.headers) {
+    if (!absl::StartsWith(name, "ce_")) {
+      if (name == "traceparent") event.traceparent = value;
+      continue;
+    }
+    const absl::string_view key = absl::string_view(name).substr(3);
+    if (key == "id") {
+      event.meta.id = value;
+    } else if (key == "subject") {
+      event.meta.subject = value;
+    } else if (key == "time" || key == "recordtime") {
+      auto time = ParseRfc3339(value);
+      if (!time.ok()) return absl::DataLossError(time.status().message());
+      if (key == "time") {
+        event.meta.occur_time = *time;
+        has_time = true;
+      } else {
+        event.meta.record_time = *time;
+        has_record_time = true;
+      }
+    } else if (key == "sequence") {
+      if (!absl::SimpleAtoi(value, &event.meta.revision)) {
+        return absl::DataLossError("ce_sequence is no number");
+      }
+    } else if (key == "actor") {
+      event.meta.actor = value;
+    } else if (key == "requestid") {
+      event.request_id = value;
+    } else if (key == "fingerprint") {
+      if (!absl::SimpleHexAtoi(value, &event.fingerprint)) {
+        return absl::DataLossError("ce_fingerprint is no hexadecimal number");
+      }
+    } else if (key == "causationid") {
+      event.cause = value;
+    } else if (key == "correlationid") {
+      event.correlation = value;
+    } else if (key == "handbookversion") {
+      if (!absl::SimpleAtoi(value, &event.handbook_version)) {
+        return absl::DataLossError("ce_handbookversion is no number");
+      }
+    }
+  }
+  if (event.meta.id.empty() || event.meta.subject.empty() ||
+      event.meta.revision <= 0 || !has_time || !has_record_time) {
+    return absl::DataLossError(
+        "a header of ce_id, ce_subject, ce_sequence, ce_time, ce_recordtime is "
+        "missing");
+  }
+  event.bytes = record.value;
+  event.message.reset(service.event_prototype().New());
+  if (!event.message->ParseFromString(record.value)) {
+    return absl::DataLossError("the value does not parse as " +
+                               event.message->GetDescriptor()->full_name());
+  }
+  if (FactName(*event.message).empty()) {
+    return absl::DataLossError(
+        "the value holds a fact this version does not "
+        "know");
+  }
+  return event;
+}
+
+const google::protobuf::Message* PlatformFactOf(
+    const google::protobuf::Message& event) {
+  const auto* field = PlatformField(event.GetDescriptor());
+  if (field == nullptr || !event.GetReflection()->HasField(event, field)) {
+    return nullptr;
+  }
+  return &event.GetReflection()->GetMessage(event, field);
+}
+
+bool IsPlatformFact(const google::protobuf::Message& event) {
+  return PlatformFactOf(event) != nullptr;
+}
+
+std::unique_ptr<google::protobuf::Message> WrapPlatformFact(
+    const Service& service, const google::protobuf::Message& fact) {
+  std::unique_ptr<google::protobuf::Message> event(
+      service.event_prototype().New());
+  event->GetReflection()
+      ->MutableMessage(event.get(), PlatformField(event->GetDescriptor()))
+      ->CopyFrom(fact);
+  return event;
+}
+
+bool Applier::ScansFor(const common::v1::ShardMeta& position,
+                       const Event& event) const {
+  return DayOf(event.meta.record_time) > position.request_day();
+}
+
+void Applier::Apply(store::RowStore& rows, common::v1::ShardMeta& position,
+                    const Event& event) const {
+  const EventMeta& meta = event.meta;
+  const int64_t day = DayOf(meta.record_time);
+  if (day > position.request_day()) {
+    position.set_request_day(day);
+    std::vector<std::string> old;
+    rows.ScanKeys(
+        RowKey(kRequests.name, ""),
+        RowKey(kRequests.name, absl::StrFormat("%05d", day - request_days_)),
+        [&](absl::string_view key) {
+          old.emplace_back(key);
+          return true;
+        });
+    for (const std::string& key : old) {
+      rows.EraseRow(key, common::v1::RequestRow::default_instance());
+    }
+  }
+  rows.Edit(kParents, meta.parent).set_revision(meta.revision);
+  position.set_events(position.events() + 1);
+
+  std::string refused_reason;
+  if (const auto* message = PlatformFactOf(*event.message)) {
+    const auto& fact = static_cast<const common::v1::PlatformFact&>(*message);
+    switch (fact.fact_case()) {
+      case common::v1::PlatformFact::kHandbookApplied: {
+        auto& versions = rows.Edit(kHandbooks, meta.subject);
+        *versions.add_versions() = fact.handbook_applied().handbook();
+        break;
+      }
+      case common::v1::PlatformFact::kReactionRefused:
+        refused_reason = fact.reaction_refused().reason();
+        break;
+      case common::v1::PlatformFact::FACT_NOT_SET:
+        break;
+    }
+  } else {
+    service_.evolve()(rows, meta, *event.message);
+  }
+  AppendHistory(rows, meta, event.bytes);
+
+  if (!event.request_id.empty()) {
+    const bool forever =
+        absl::StartsWith(event.request_id, kEventRequestPrefix);
+    common::v1::RequestRow& row =
+        forever ? rows.Edit(kReactionRequests,
+                            ReactionRequestRowId(meta.parent, event.request_id))
+                : rows.Edit(kRequests,
+                            RequestRowId(day, meta.parent, event.request_id));
+    row.set_fingerprint(event.fingerprint);
+    row.set_resource(meta.subject);
+    row.set_refused_reason(refused_reason);
+  }
+}
+
+const common::v1::RequestRow* Applier::FindRequest(const RowReader& rows,
+                                                   absl::string_view boundary,
+                                                   absl::string_view request_id,
+                                                   absl::Time now) const {
+  if (absl::StartsWith(request_id, kEventRequestPrefix)) {
+    return rows.Find(kReactionRequests,
+                     ReactionRequestRowId(boundary, request_id));
+  }
+  // The day after today too: the clock may have stepped back over midnight.
+  const int64_t today = DayOf(now);
+  for (int64_t day = today + 1; day >= today - request_days_; --day) {
+    const auto* row =
+        rows.Find(kRequests, RequestRowId(day, boundary, request_id));
+    if (row != nullptr) return row;
+  }
+  return nullptr;
+}
+
+std::string RowFormat(const Service& service) {
+  std::string text(kCoreRowVersion);
+  for (const auto& table : service.schema().tables()) {
+    absl::StrAppend(&text, "|", table->name, ":",
+                    table->prototype->GetDescriptor()->DebugString());
+    for (const auto& index : table->indexes) {
+      absl::StrAppend(&text, ",", index.name);
+    }
+  }
+  return absl::StrCat(service.row_version(), "-",
+                      absl::Hex(StableHash(text), absl::kZeroPad16));
+}
+
+}  // namespace aftercare::shard

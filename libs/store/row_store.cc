@@ -1,0 +1,471 @@
+#include "libs/store/row_store.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "libs/base/status_macros.h"
+#include "libs/store/digest.h"
+#include "rocksdb/cache.h"
+#include "rocksdb/filter_policy.h"
+#include "rocksdb/options.h"
+#include "rocksdb/slice_transform.h"
+#include "rocksdb/table.h"
+#include "rocksdb/utilities/checkpoint.h"
+
+namespace aftercare::store {
+namespace {
+
+// Sorts before every table; holds no part of the digest.
+constexpr absl::string_view kMetaKey = "!meta";
+
+rocksdb::Slice ToSlice(absl::string_view text) {
+  return rocksdb::Slice(text.data(), text.size());
+}
+
+absl::string_view ToView(const rocksdb::Slice& slice) {
+  return absl::string_view(slice.data(), slice.size());
+}
+
+absl::Status ToStatus(const rocksdb::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  if (status.IsCorruption()) return absl::DataLossError(status.ToString());
+  if (status.IsNoSpace())
+    return absl::ResourceExhaustedError(status.ToString());
+  if (status.IsIOError()) return absl::UnavailableError(status.ToString());
+  return absl::InternalError(status.ToString());
+}
+
+// The same bytes for the same message: rows have no maps and no unknown
+// fields, and the generated code writes fields by number.
+void SerializeTo(const google::protobuf::Message& message, std::string& out) {
+  out.clear();
+  google::protobuf::io::StringOutputStream stream(&out);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&coded);
+}
+
+// Rows of a RocksDB snapshot; decoded rows live as long as the reader.
+class Snapshot final : public RowReader {
+ public:
+  explicit Snapshot(rocksdb::DB& db) : db_(db), snapshot_(db.GetSnapshot()) {
+    read_.snapshot = snapshot_;
+  }
+  ~Snapshot() override { db_.ReleaseSnapshot(snapshot_); }
+
+  const google::protobuf::Message* FindRow(
+      absl::string_view key,
+      const google::protobuf::Message& prototype) const override {
+    const auto it = rows_.find(key);
+    if (it != rows_.end()) return it->second.get();
+    rocksdb::PinnableSlice value;
+    if (!db_.Get(read_, db_.DefaultColumnFamily(), ToSlice(key), &value).ok()) {
+      return nullptr;
+    }
+    std::unique_ptr<google::protobuf::Message> row(prototype.New());
+    if (!row->ParseFromArray(value.data(), static_cast<int>(value.size()))) {
+      return nullptr;
+    }
+    return rows_.emplace(std::string(key), std::move(row)).first->second.get();
+  }
+
+  void ScanKeys(
+      absl::string_view from, absl::string_view to,
+      absl::FunctionRef<bool(absl::string_view)> visit) const override {
+    rocksdb::ReadOptions read = read_;
+    const rocksdb::Slice upper = ToSlice(to);
+    read.iterate_upper_bound = &upper;
+    std::unique_ptr<rocksdb::Iterator> it(db_.NewIterator(read));
+    for (it->Seek(ToSlice(from)); it->Valid(); it->Next()) {
+      if (!visit(ToView(it->key()))) return;
+    }
+  }
+
+ private:
+  rocksdb::DB& db_;
+  const rocksdb::Snapshot* snapshot_;
+  rocksdb::ReadOptions read_;
+  mutable absl::flat_hash_map<std::string,
+                              std::unique_ptr<google::protobuf::Message>>
+      rows_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RowStore>> RowStore::Open(
+    const Schema& schema, RowStoreOptions options) {
+  std::error_code error;
+  std::filesystem::create_directories(options.directory, error);
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat(options.directory, ": ", error.message()));
+  }
+  rocksdb::Options db_options;
+  db_options.create_if_missing = true;
+  db_options.write_buffer_size =
+      static_cast<size_t>(options.write_buffer_bytes);
+  db_options.max_write_buffer_number = 3;
+  db_options.max_background_jobs = 2;
+  db_options.compression = rocksdb::kLZ4Compression;
+  db_options.avoid_flush_during_shutdown = true;
+  db_options.memtable_whole_key_filtering = true;
+  db_options.memtable_prefix_bloom_size_ratio = 0.05;
+  db_options.keep_log_file_num = 3;
+  db_options.max_open_files = 512;
+  rocksdb::BlockBasedTableOptions table;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.block_cache =
+      rocksdb::NewLRUCache(static_cast<size_t>(options.block_cache_bytes));
+  table.cache_index_and_filter_blocks = true;
+  table.format_version = 5;
+  db_options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+
+  auto store = absl::WrapUnique(new RowStore(schema, std::move(options)));
+  rocksdb::DB* db = nullptr;
+  RETURN_IF_ERROR(
+      ToStatus(rocksdb::DB::Open(db_options, store->options_.directory, &db)));
+  store->db_.reset(db);
+  std::string bytes;
+  const rocksdb::Status got =
+      db->Get(rocksdb::ReadOptions(), ToSlice(kMetaKey), &bytes);
+  if (got.ok()) {
+    if (!store->meta_.ParseFromString(bytes)) {
+      return absl::DataLossError(
+          absl::StrCat(store->options_.directory, ": position is unreadable"));
+    }
+  } else if (!got.IsNotFound()) {
+    return ToStatus(got);
+  }
+  return store;
+}
+
+RowStore::~RowStore() = default;
+
+RowStore::Entry& RowStore::Load(absl::string_view key,
+                                const google::protobuf::Message& prototype) {
+  const auto it = entries_.find(key);
+  if (it != entries_.end()) {
+    it->second->used = true;
+    return *it->second;
+  }
+  return *entries_.emplace(std::string(key), Read(key, prototype))
+              .first->second;
+}
+
+std::unique_ptr<RowStore::Entry> RowStore::Read(
+    absl::string_view key, const google::protobuf::Message& prototype) const {
+  auto entry = std::make_unique<Entry>();
+  entry->table = schema_.TableOfKey(key);
+  rocksdb::PinnableSlice value;
+  if (db_->Get(rocksdb::ReadOptions(), db_->DefaultColumnFamily(), ToSlice(key),
+               &value)
+          .ok()) {
+    entry->message.reset(prototype.New());
+    // Bytes that do not parse cannot come from Commit; the digest would tell.
+    entry->message->ParsePartialFromArray(value.data(),
+                                          static_cast<int>(value.size()));
+    entry->stored = true;
+    entry->stored_hash = PairHash(key, ToView(value));
+  }
+  return entry;
+}
+
+const google::protobuf::Message* RowStore::FindRow(
+    absl::string_view key, const google::protobuf::Message& prototype) const {
+  const auto it = entries_.find(key);
+  if (it != entries_.end()) {
+    it->second->used = true;
+    return it->second->message.get();
+  }
+  auto entry = Read(key, prototype);
+  // What is not there is not remembered: most such questions (is this
+  // request_id known?) are asked once.
+  if (entry->message == nullptr) return nullptr;
+  return entries_.emplace(std::string(key), std::move(entry))
+      .first->second->message.get();
+}
+
+const google::protobuf::Message* RowStore::FindForEdit(
+    absl::string_view key, const google::protobuf::Message& prototype) {
+  return FindRow(key, prototype);
+}
+
+RowStore::Entry& RowStore::Touch(absl::string_view key,
+                                 const google::protobuf::Message& prototype) {
+  Entry& entry = Load(key, prototype);
+  if (entry.dirty) return entry;
+  entry.dirty = true;
+  if (!entry.index_known && entry.table != nullptr &&
+      !entry.table->indexes.empty()) {
+    // The entries the stored row has now, before it changes.
+    if (entry.message != nullptr) {
+      entry.index_keys = Schema::IndexKeysOf(
+          *entry.table, key.substr(entry.table->name.size() + 1),
+          *entry.message);
+    }
+    entry.index_known = true;
+  }
+  dirty_.emplace_back(std::string(key), &entry);
+  return entry;
+}
+
+google::protobuf::Message& RowStore::EditRow(
+    absl::string_view key, const google::protobuf::Message& prototype) {
+  Entry& entry = Touch(key, prototype);
+  if (entry.message == nullptr) entry.message.reset(prototype.New());
+  return *entry.message;
+}
+
+void RowStore::EraseRow(absl::string_view key,
+                        const google::protobuf::Message& prototype) {
+  if (FindRow(key, prototype) == nullptr) return;
+  Touch(key, prototype).message.reset();
+}
+
+void RowStore::ScanKeys(
+    absl::string_view from, absl::string_view to,
+    absl::FunctionRef<bool(absl::string_view)> visit) const {
+  rocksdb::ReadOptions read;
+  const rocksdb::Slice upper = ToSlice(to);
+  read.iterate_upper_bound = &upper;
+  std::unique_ptr<rocksdb::Iterator> stored(db_->NewIterator(read));
+  stored->Seek(ToSlice(from));
+  auto pending = pending_keys_.lower_bound(from);
+  while (true) {
+    const bool has_stored = stored->Valid();
+    const bool has_pending = pending != pending_keys_.end() &&
+                             absl::string_view(pending->first) < to;
+    if (!has_stored && !has_pending) return;
+    const absl::string_view stored_key =
+        has_stored ? ToView(stored->key()) : absl::string_view();
+    if (has_pending && (!has_stored || pending->first <= stored_key)) {
+      const bool same = has_stored && pending->first == stored_key;
+      if (pending->second.exists && !visit(pending->first)) return;
+      if (same) stored->Next();
+      ++pending;
+    } else {
+      if (!visit(stored_key)) return;
+      stored->Next();
+    }
+  }
+}
+
+Turn RowStore::Serialize(bool track_pending) {
+  Turn turn;
+  turn.number_ = ++last_turn_;
+  std::string bytes;
+  const auto put = [&](absl::string_view key, absl::string_view value) {
+    turn.batch_.Put(ToSlice(key), ToSlice(value));
+    if (track_pending) {
+      pending_keys_[std::string(key)] = {turn.number_, true};
+      turn.pending_keys_.emplace_back(key);
+    }
+  };
+  const auto remove = [&](absl::string_view key) {
+    turn.batch_.Delete(ToSlice(key));
+    if (track_pending) {
+      pending_keys_[std::string(key)] = {turn.number_, false};
+      turn.pending_keys_.emplace_back(key);
+    }
+  };
+  for (auto& [key, entry] : dirty_) {
+    entry->dirty = false;
+    if (entry->message != nullptr) {
+      SerializeTo(*entry->message, bytes);
+      const absl::uint128 hash = PairHash(key, bytes);
+      if (entry->stored && hash == entry->stored_hash) continue;
+      put(key, bytes);
+      turn.digest_delta_ += hash - entry->stored_hash;
+      if (!entry->stored) ++turn.rows_delta_;
+      entry->stored = true;
+      entry->stored_hash = hash;
+    } else if (entry->stored) {
+      remove(key);
+      turn.digest_delta_ -= entry->stored_hash;
+      --turn.rows_delta_;
+      entry->stored = false;
+      entry->stored_hash = 0;
+    } else {
+      continue;
+    }
+    if (track_pending) {
+      entry->pending_turn = turn.number_;
+      turn.row_keys_.push_back(key);
+    }
+    if (entry->table == nullptr || entry->table->indexes.empty()) continue;
+    std::vector<std::string> keys;
+    if (entry->message != nullptr) {
+      keys = Schema::IndexKeysOf(
+          *entry->table,
+          absl::string_view(key).substr(entry->table->name.size() + 1),
+          *entry->message);
+      std::sort(keys.begin(), keys.end());
+      keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+    }
+    std::vector<std::string>& old = entry->index_keys;
+    std::sort(old.begin(), old.end());
+    old.erase(std::unique(old.begin(), old.end()), old.end());
+    for (const std::string& index_key : old) {
+      if (std::binary_search(keys.begin(), keys.end(), index_key)) continue;
+      remove(index_key);
+      turn.digest_delta_ -= PairHash(index_key, "");
+      --turn.rows_delta_;
+    }
+    for (const std::string& index_key : keys) {
+      if (std::binary_search(old.begin(), old.end(), index_key)) continue;
+      put(index_key, "");
+      turn.digest_delta_ += PairHash(index_key, "");
+      ++turn.rows_delta_;
+    }
+    old = std::move(keys);
+  }
+  dirty_.clear();
+  return turn;
+}
+
+Turn RowStore::EndTurn() { return Serialize(/*track_pending=*/true); }
+
+std::string RowStore::SerializedRow(
+    absl::string_view key, const google::protobuf::Message& prototype) const {
+  std::string bytes;
+  const google::protobuf::Message* row = FindRow(key, prototype);
+  if (row != nullptr) SerializeTo(*row, bytes);
+  return bytes;
+}
+
+absl::Status RowStore::Commit(absl::Span<Turn> turns,
+                              common::v1::ShardMeta position) {
+  absl::uint128 digest =
+      absl::MakeUint128(meta_.digest_high(), meta_.digest_low());
+  int64_t rows = meta_.rows();
+  for (const Turn& turn : turns) {
+    digest += turn.digest_delta_;
+    rows += turn.rows_delta_;
+  }
+  position.set_digest_high(absl::Uint128High64(digest));
+  position.set_digest_low(absl::Uint128Low64(digest));
+  position.set_rows(rows);
+  rocksdb::WriteBatch merged;
+  rocksdb::WriteBatch* batch = turns.size() == 1 ? &turns[0].batch_ : &merged;
+  if (turns.size() != 1) {
+    // One write for all: appending whole batches keeps their order.
+    struct Copier final : rocksdb::WriteBatch::Handler {
+      explicit Copier(rocksdb::WriteBatch& to) : to_(to) {}
+      rocksdb::Status PutCF(uint32_t, const rocksdb::Slice& key,
+                            const rocksdb::Slice& value) override {
+        return to_.Put(key, value);
+      }
+      rocksdb::Status DeleteCF(uint32_t, const rocksdb::Slice& key) override {
+        return to_.Delete(key);
+      }
+      rocksdb::WriteBatch& to_;
+    } copier(merged);
+    for (Turn& turn : turns) {
+      RETURN_IF_ERROR(ToStatus(turn.batch_.Iterate(&copier)));
+    }
+  }
+  batch->Put(ToSlice(kMetaKey), position.SerializeAsString());
+  rocksdb::WriteOptions write;
+  write.sync = false;
+  RETURN_IF_ERROR(ToStatus(db_->Write(write, batch)));
+  meta_ = std::move(position);
+  for (Turn& turn : turns) {
+    for (const std::string& key : turn.row_keys_) {
+      const auto it = entries_.find(key);
+      if (it != entries_.end() && it->second->pending_turn == turn.number_) {
+        it->second->pending_turn = 0;
+      }
+    }
+    for (const std::string& key : turn.pending_keys_) {
+      const auto it = pending_keys_.find(key);
+      if (it != pending_keys_.end() && it->second.turn == turn.number_) {
+        pending_keys_.erase(it);
+      }
+    }
+  }
+  Evict();
+  return absl::OkStatus();
+}
+
+absl::Status RowStore::CommitOpenTurn(common::v1::ShardMeta position) {
+  Turn turn = Serialize(/*track_pending=*/false);
+  return Commit({&turn, 1}, std::move(position));
+}
+
+void RowStore::DropPending() {
+  dirty_.clear();
+  pending_keys_.clear();
+  entries_.clear();
+}
+
+void RowStore::Evict() {
+  if (entries_.size() <= 2 * static_cast<size_t>(options_.cached_rows)) return;
+  // Second chance: what was not used since the last round goes.
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    Entry& entry = *it->second;
+    if (!entry.dirty && entry.pending_turn == 0 && !entry.used) {
+      entries_.erase(it++);
+    } else {
+      entry.used = false;
+      ++it;
+    }
+  }
+}
+
+std::unique_ptr<RowReader> RowStore::NewSnapshot() const {
+  return std::make_unique<Snapshot>(*db_);
+}
+
+absl::StatusOr<RowStore::Scan> RowStore::ScanDigest() const {
+  Scan scan;
+  rocksdb::ReadOptions read;
+  read.fill_cache = false;
+  read.readahead_size = 2 << 20;
+  std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(read));
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    const absl::string_view key = ToView(it->key());
+    if (key == kMetaKey) {
+      if (!scan.meta.ParseFromArray(it->value().data(),
+                                    static_cast<int>(it->value().size()))) {
+        return absl::DataLossError("position is unreadable");
+      }
+      continue;
+    }
+    scan.digest += PairHash(key, ToView(it->value()));
+    ++scan.rows;
+  }
+  RETURN_IF_ERROR(ToStatus(it->status()));
+  return scan;
+}
+
+absl::Status RowStore::WriteCheckpoint(const std::string& directory) const {
+  rocksdb::Checkpoint* raw = nullptr;
+  RETURN_IF_ERROR(ToStatus(rocksdb::Checkpoint::Create(db_.get(), &raw)));
+  std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
+  return ToStatus(checkpoint->CreateCheckpoint(directory));
+}
+
+bool RowStore::HasBackgroundError() const {
+  uint64_t errors = 0;
+  return db_->GetIntProperty("rocksdb.background-errors", &errors) &&
+         errors > 0;
+}
+
+absl::Status WipeDirectory(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::remove_all(directory, error);
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat(directory, ": ", error.message()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace aftercare::store
