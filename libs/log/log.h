@@ -126,6 +126,9 @@ class Log {
 // protocol's Java producer; MurmurHash2 by Austin Appleby (public domain).
 int PartitionOf(absl::string_view key, int partitions);
 
+// The hash behind PartitionOf, for checking against Kafka's own vectors.
+int32_t KafkaHash(absl::string_view key);
+
 }  // namespace aftercare::log
 
 #endif  // AFTERCARE_LIBS_LOG_LOG_H_
