@@ -105,7 +105,7 @@ class Service {
   void SetEvolve(void (*fn)(RowEditor&, const EventMeta&, const Event&)) {
     event_prototype_ = &Event::default_instance();
     evolve_ = [fn](RowEditor& rows, const EventMeta& meta,
-                       const google::protobuf::Message& event) {
+                   const google::protobuf::Message& event) {
       fn(rows, meta, static_cast<const Event&>(event));
     };
   }

@@ -38,11 +38,10 @@ struct Command {
   // Of the shard's service; null for the core's own HandbookApplied.
   const Service::Method* method = nullptr;
   std::shared_ptr<const google::protobuf::Message> request;
+  // The consistency boundary (BoundaryOf the resource): decided here.
+  std::string boundary;
   // Who acts: a handbook person's id, or "system" for reactions.
   std::string actor;
-  // True when the server itself vouches for the right to act (reactions, and
-  // operators named at start): roles of the handbook are not asked.
-  bool trusted = false;
   // Empty: not repeatable. Reactions set it to the source event's id.
   std::string request_id;
   // Content hash of the request (ArgumentsDigest); same request_id with
@@ -109,6 +108,10 @@ struct ShardOptions {
   std::function<absl::StatusOr<int64_t>()> free_bytes;
   // No answer from the log for this long: in doubt.
   absl::Duration append_timeout = absl::Seconds(10);
+  // How often due timers are looked for.
+  absl::Duration timer_interval = absl::Milliseconds(100);
+  // Rows a stretch of replay gathers before it is written.
+  int replay_stretch_rows = 20000;
   // Memory for RocksDB's write buffers and for decoded rows.
   int64_t write_buffer_bytes = int64_t{32} << 20;
   int64_t block_cache_bytes = int64_t{32} << 20;

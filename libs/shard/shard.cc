@@ -1,0 +1,1118 @@
+#include "libs/shard/shard.h"
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "aftercare/common/v1/platform.pb.h"
+#include "aftercare/common/v1/reasons.pb.h"
+#include "libs/base/ids.h"
+#include "libs/base/logging.h"
+#include "libs/base/names.h"
+#include "libs/base/refusal.h"
+#include "libs/base/status_macros.h"
+#include "libs/log/commit_tracker.h"
+#include "libs/log/fold.h"
+#include "libs/shard/apply.h"
+#include "libs/shard/history_rows.h"
+#include "libs/shard/replay.h"
+#include "libs/store/digest.h"
+#include "libs/store/row_store.h"
+
+namespace aftercare::shard {
+namespace {
+
+using common::v1::PlatformFact;
+
+constexpr absl::Duration kSpaceCheckInterval = absl::Seconds(1);
+constexpr int kReadBatch = 2000;
+
+// A reader that keeps its database open as long as it lives.
+class PinnedSnapshot final : public RowReader {
+ public:
+  explicit PinnedSnapshot(std::shared_ptr<store::RowStore> store)
+      : store_(std::move(store)), rows_(store_->NewSnapshot()) {}
+  const google::protobuf::Message* FindRow(
+      absl::string_view key,
+      const google::protobuf::Message& prototype) const override {
+    return rows_->FindRow(key, prototype);
+  }
+  void ScanKeys(
+      absl::string_view from, absl::string_view to,
+      absl::FunctionRef<bool(absl::string_view)> visit) const override {
+    rows_->ScanKeys(from, to, visit);
+  }
+
+ private:
+  std::shared_ptr<store::RowStore> store_;
+  std::unique_ptr<RowReader> rows_;
+};
+
+// Compiled handbooks of the companies in a shard. Thread-safe.
+class PolicyBook {
+ public:
+  void Set(absl::string_view company,
+           const common::v1::HandbookVersions& versions) {
+    std::vector<Version> compiled;
+    for (const auto& handbook : versions.versions()) {
+      auto policy = handbook::Policy::Compile(handbook);
+      if (!policy.ok()) {
+        // It was accepted when it was published; an older or newer program
+        // may think otherwise. Commands then see the version before it.
+        LogError("handbook cannot be used any more",
+                 {{"company", std::string(company)},
+                  {"version", absl::StrCat(handbook.version())},
+                  {"problem", std::string(policy.status().message())}});
+        continue;
+      }
+      compiled.push_back({FromProto(handbook.effective_time()), *policy});
+    }
+    std::lock_guard lock(mutex_);
+    companies_[std::string(company)] = std::move(compiled);
+  }
+
+  void Clear() {
+    std::lock_guard lock(mutex_);
+    companies_.clear();
+  }
+
+  std::shared_ptr<const handbook::Policy> At(absl::string_view company,
+                                             absl::Time at) const {
+    std::lock_guard lock(mutex_);
+    const auto it = companies_.find(company);
+    if (it == companies_.end()) return nullptr;
+    std::shared_ptr<const handbook::Policy> found;
+    for (const Version& version : it->second) {
+      if (version.effective <= at) found = version.policy;
+    }
+    return found;
+  }
+
+ private:
+  struct Version {
+    absl::Time effective;
+    std::shared_ptr<const handbook::Policy> policy;
+  };
+  mutable std::mutex mutex_;
+  absl::flat_hash_map<std::string, std::vector<Version>> companies_;
+};
+
+absl::Status NotReady(absl::string_view why) {
+  return WithRetryDelay(Refuse(common::v1::REASON_NOT_READY, why),
+                        absl::Milliseconds(500));
+}
+
+// Refusals a repetition could turn into success are not the business's.
+bool IsBusinessRefusal(const absl::Status& status) {
+  return !ReasonOf(status).empty() && !absl::IsUnavailable(status) &&
+         !absl::IsDeadlineExceeded(status) && !absl::IsInternal(status) &&
+         !absl::IsDataLoss(status);
+}
+
+class ShardImpl final : public Shard {
+ public:
+  ShardImpl(log::Log& log, const Service& service, int partition,
+            int partitions, ShardOptions options, Clock& clock)
+      : log_(log),
+        service_(service),
+        applier_(service, options.request_days),
+        topic_partition_{service.topic(), partition},
+        partitions_(partitions),
+        options_(std::move(options)),
+        clock_(clock),
+        row_format_(RowFormat(service)) {
+    status_.service = service.name();
+    status_.partition = partition;
+    thread_ = std::thread([this] { Run(); });
+  }
+
+  ~ShardImpl() override {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+
+  void Submit(Command command, CommandCallback done) override {
+    Enqueue({std::move(command), std::move(done), nullptr});
+  }
+
+  void SubmitHandbook(const handbook::v1::Handbook& handbook, std::string actor,
+                      absl::Time deadline, CommandCallback done) override {
+    Command command;
+    command.boundary = handbook.company();
+    command.actor = std::move(actor);
+    command.deadline = deadline;
+    Enqueue({std::move(command), std::move(done),
+             std::make_shared<handbook::v1::Handbook>(handbook)});
+  }
+
+  absl::StatusOr<std::unique_ptr<RowReader>> Snapshot() override {
+    std::shared_ptr<store::RowStore> store;
+    {
+      std::lock_guard lock(mutex_);
+      if (!readable_) return NotReady("the shard is not serving yet");
+      store = store_;
+    }
+    return std::make_unique<PinnedSnapshot>(std::move(store));
+  }
+
+  std::shared_ptr<const handbook::Policy> PolicyAt(absl::string_view company,
+                                                   absl::Time at) override {
+    return policies_.At(company, at);
+  }
+
+  ShardStatus Status() const override {
+    std::lock_guard lock(mutex_);
+    ShardStatus status = status_;
+    status.queued_commands = static_cast<int64_t>(queue_.size());
+    return status;
+  }
+
+  absl::StatusOr<Verdict> Verify(const std::string& scratch) override;
+
+  absl::Status Checkpoint(const std::string& directory) override {
+    std::shared_ptr<store::RowStore> store;
+    {
+      std::lock_guard lock(mutex_);
+      if (!readable_) return NotReady("the shard is not serving yet");
+      store = store_;
+    }
+    return store->WriteCheckpoint(directory);
+  }
+
+ private:
+  struct Waiting {
+    Command command;
+    CommandCallback done;
+    std::shared_ptr<const handbook::v1::Handbook> handbook;
+  };
+  struct Answer {
+    Waiting waiting;
+    absl::StatusOr<CommandResult> result;
+  };
+  // A command's events on their way through the log.
+  struct Group {
+    int64_t last_seq = 0;
+    int64_t bytes = 0;
+    store::Turn turn;
+    common::v1::ShardMeta position;  // counters after it
+    // The command itself, then answers that saw its rows.
+    std::vector<Answer> answers;
+  };
+  struct Delivery {
+    uint64_t generation = 0;
+    int64_t seq = 0;
+    absl::StatusOr<int64_t> offset = 0;
+  };
+  enum class Leave { kStop, kReclaim, kReopen };
+
+  void Enqueue(Waiting waiting);
+  void Run();
+  absl::Status OpenStore();
+  // Claims and catches up. OK: owner, ready to serve.
+  absl::Status Own();
+  absl::StatusOr<int64_t> AppendClaim();
+  void ResolveInFlight(const Replayer& replayer);
+  Leave Serve();
+  bool HandleDeliveries(std::vector<Delivery> deliveries);
+  absl::Status CommitDone();
+  void Process(Waiting waiting);
+  void DecideAndSend(Waiting waiting);
+  absl::StatusOr<std::vector<AnyDraft>> DecideHandbook(const Waiting& waiting);
+  void SendGroup(Waiting waiting, const CommandContext& context,
+                 std::vector<AnyDraft> drafts);
+  void Reply(Waiting waiting, absl::StatusOr<CommandResult> result);
+  void FireTimers();
+  void CheckSpace();
+  void ReloadPolicies();
+  void SetState(ShardState state);
+  void PublishPosition();
+  void DropAppender();
+  void Halt(const ReplayProblem& problem);
+  // Waits while halted or backing off; true when stopping.
+  bool WaitOrStop(absl::Duration duration);
+  bool stopping() {
+    std::lock_guard lock(mutex_);
+    return stopping_;
+  }
+
+  log::Log& log_;
+  const Service& service_;
+  const Applier applier_;
+  const log::TopicPartition topic_partition_;
+  const int partitions_;
+  const ShardOptions options_;
+  Clock& clock_;
+  const std::string row_format_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;                   // guarded by mutex_
+  bool accepting_ = false;                  // guarded by mutex_
+  bool readable_ = false;                   // guarded by mutex_
+  std::deque<Waiting> queue_;               // guarded by mutex_
+  std::vector<Delivery> inbox_;             // guarded by mutex_
+  std::shared_ptr<store::RowStore> store_;  // set under mutex_
+  ShardStatus status_;                      // guarded by mutex_
+  PolicyBook policies_;
+
+  // The shard's thread only, from here on.
+  std::unique_ptr<log::Appender> appender_;
+  uint64_t generation_ = 0;
+  int64_t claim_ = -1;
+  std::unique_ptr<log::CommitTracker> tracker_;
+  std::deque<Group> in_flight_;
+  int64_t in_flight_bytes_ = 0;
+  absl::Time oldest_send_;
+  common::v1::ShardMeta position_;  // as of the last group sent
+  absl::flat_hash_set<std::string> stuck_timers_;
+  absl::Time next_timer_check_;
+  absl::Time next_space_check_;
+  bool read_only_ = false;
+  absl::BitGen random_;
+  std::vector<std::thread> dropping_;
+
+  std::thread thread_;
+};
+
+void ShardImpl::Enqueue(Waiting waiting) {
+  absl::Status refusal;
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) {
+      refusal = WithRetryDelay(
+          Refuse(common::v1::REASON_SHUTTING_DOWN, "the server is stopping"),
+          absl::Seconds(1));
+    } else if (!accepting_) {
+      refusal = NotReady("the shard is not serving yet");
+    } else if (queue_.size() >=
+               static_cast<size_t>(options_.max_queued_commands)) {
+      refusal = WithRetryDelay(Refuse(common::v1::REASON_OVERLOADED,
+                                      "too many commands wait for this shard"),
+                               absl::Milliseconds(100));
+    } else {
+      queue_.push_back(std::move(waiting));
+    }
+  }
+  if (!refusal.ok()) {
+    waiting.done(refusal);
+    return;
+  }
+  wake_.notify_one();
+}
+
+void ShardImpl::SetState(ShardState state) {
+  std::lock_guard lock(mutex_);
+  status_.state = state;
+  readable_ = state == ShardState::kServing || state == ShardState::kReadOnly ||
+              state == ShardState::kInDoubt;
+  // While in doubt commands may queue: they are decided after the new claim.
+  accepting_ = readable_;
+}
+
+void ShardImpl::PublishPosition() {
+  const common::v1::ShardMeta& meta = store_->meta();
+  std::lock_guard lock(mutex_);
+  status_.offset = meta.offset();
+  status_.claim = claim_;
+  status_.events = meta.events();
+  status_.rows = meta.rows();
+  status_.void_records = meta.void_records();
+  status_.digest = store::DigestText(
+      absl::MakeUint128(meta.digest_high(), meta.digest_low()));
+}
+
+bool ShardImpl::WaitOrStop(absl::Duration duration) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, absl::ToChronoMilliseconds(duration),
+                 [this] { return stopping_; });
+  return stopping_;
+}
+
+void ShardImpl::Halt(const ReplayProblem& problem) {
+  LogError("shard halted: a record cannot be used",
+           {{"topic", topic_partition_.topic},
+            {"partition", absl::StrCat(topic_partition_.partition)},
+            {"offset", absl::StrCat(problem.offset)},
+            {"key", problem.key},
+            {"reason", problem.reason}});
+  SetState(ShardState::kHalted);
+  std::lock_guard lock(mutex_);
+  status_.problem_offset = problem.offset;
+  status_.problem_key = problem.key;
+  status_.problem_reason = problem.reason;
+}
+
+absl::Status ShardImpl::OpenStore() {
+  store::RowStoreOptions options;
+  options.directory = options_.directory;
+  options.write_buffer_bytes = options_.write_buffer_bytes;
+  options.block_cache_bytes = options_.block_cache_bytes;
+  options.cached_rows = options_.cached_rows;
+  {
+    std::lock_guard lock(mutex_);
+    readable_ = accepting_ = false;
+  }
+  {
+    std::shared_ptr<store::RowStore> old;
+    std::lock_guard lock(mutex_);
+    old.swap(store_);
+  }
+  auto opened = store::RowStore::Open(service_.schema(), options);
+  const bool unusable =
+      absl::IsDataLoss(opened.status()) ||
+      (opened.ok() && (*opened)->meta().offset() > 0 &&
+       ((*opened)->meta().row_format() != row_format_ ||
+        (*opened)->meta().topic() != topic_partition_.topic ||
+        (*opened)->meta().partition() != topic_partition_.partition ||
+        (*opened)->meta().partitions() != partitions_));
+  if (unusable) {
+    LogWarning("rows cannot be used: wiped, replaying from the log",
+               {{"directory", options.directory}});
+    opened = absl::UnavailableError("closed");
+    RETURN_IF_ERROR(store::WipeDirectory(options.directory));
+    opened = store::RowStore::Open(service_.schema(), options);
+  }
+  if (!opened.ok()) return opened.status();
+  std::lock_guard lock(mutex_);
+  store_ = *std::move(opened);
+  return absl::OkStatus();
+}
+
+void ShardImpl::DropAppender() {
+  ++generation_;
+  if (appender_ == nullptr) return;
+  // Closing a producer may take its time; nobody waits for it.
+  dropping_.emplace_back(
+      [appender = std::shared_ptr<log::Appender>(std::move(appender_))] {});
+}
+
+absl::StatusOr<int64_t> ShardImpl::AppendClaim() {
+  DropAppender();
+  ASSIGN_OR_RETURN(appender_, log_.OpenAppender(topic_partition_));
+  const uint64_t generation = generation_;
+  appender_->Append(
+      log::MakeClaim({options_.owner, RandomId(), options_.address}),
+      [this, generation](absl::StatusOr<int64_t> offset) {
+        std::lock_guard lock(mutex_);
+        inbox_.push_back({generation, -1, std::move(offset)});
+        wake_.notify_one();
+      });
+  const auto deadline = std::chrono::steady_clock::now() +
+                        absl::ToChronoMilliseconds(options_.append_timeout);
+  std::unique_lock lock(mutex_);
+  while (true) {
+    for (Delivery& delivery : inbox_) {
+      if (delivery.generation == generation) {
+        absl::StatusOr<int64_t> offset = std::move(delivery.offset);
+        inbox_.clear();
+        return offset;
+      }
+    }
+    inbox_.clear();
+    if (stopping_) return absl::CancelledError("stopping");
+    if (wake_.wait_until(lock, deadline) == std::cv_status::timeout) {
+      return absl::UnavailableError("no answer to the claim");
+    }
+  }
+}
+
+absl::Status ShardImpl::Own() {
+  if (auto end = log_.End(topic_partition_); end.ok()) {
+    std::lock_guard lock(mutex_);
+    status_.replay_target = *end;
+  }
+  ASSIGN_OR_RETURN(const int64_t claim, AppendClaim());
+  store_->DropPending();
+  Replayer replayer(service_, applier_, *store_, options_.replay_stretch_rows);
+  ASSIGN_OR_RETURN(auto reader,
+                   log_.OpenReader(topic_partition_, replayer.fold().offset()));
+  while (replayer.fold().offset() <= claim) {
+    auto batch = reader->Read(kReadBatch, absl::Milliseconds(200));
+    if (absl::IsDataLoss(batch.status())) {
+      Halt({reader->position(), "", std::string(batch.status().message())});
+      return batch.status();
+    }
+    if (absl::IsOutOfRange(batch.status())) {
+      // Rows that stand past the log's end, or before its beginning, belong
+      // to another log.
+      store_.reset();
+      RETURN_IF_ERROR(store::WipeDirectory(options_.directory));
+      return absl::UnavailableError("rows do not belong to this log: wiped");
+    }
+    RETURN_IF_ERROR(batch.status());
+    for (log::StoredRecord& record : *batch) {
+      if (record.offset > claim) break;
+      if (absl::Status fed = replayer.Feed(std::move(record)); !fed.ok()) {
+        // What came before is good and stays.
+        RETURN_IF_ERROR(replayer.Flush());
+        if (absl::IsDataLoss(fed)) Halt(replayer.problem());
+        PublishPosition();
+        return fed;
+      }
+    }
+    {
+      std::lock_guard lock(mutex_);
+      status_.offset = replayer.fold().offset();
+    }
+    if (stopping()) return absl::CancelledError("stopping");
+  }
+  RETURN_IF_ERROR(replayer.Flush());
+  if (replayer.fold().claim() != claim) {
+    return absl::UnavailableError("another process claimed the partition");
+  }
+  ResolveInFlight(replayer);
+  claim_ = claim;
+  tracker_ = std::make_unique<log::CommitTracker>(claim);
+  position_ = store_->meta();
+  position_.set_partition(topic_partition_.partition);
+  position_.set_partitions(partitions_);
+  RETURN_IF_ERROR(store_->CommitOpenTurn(position_));
+  ReloadPolicies();
+  PublishPosition();
+  return absl::OkStatus();
+}
+
+void ShardImpl::ReloadPolicies() {
+  policies_.Clear();
+  store_->ScanTable(kHandbooks, "", "\xff",
+                    [this](absl::string_view company,
+                           const common::v1::HandbookVersions& versions) {
+                      policies_.Set(company, versions);
+                      return true;
+                    });
+}
+
+// After a new claim has been folded every earlier outcome is definite.
+void ShardImpl::ResolveInFlight(const Replayer& replayer) {
+  const int64_t settled = replayer.SettledOf(claim_);
+  std::vector<Waiting> again;
+  for (Group& group : in_flight_) {
+    for (size_t i = 0; i < group.answers.size(); ++i) {
+      Answer& answer = group.answers[i];
+      if (answer.waiting.done == nullptr) continue;
+      if (group.last_seq < settled) {
+        answer.waiting.done(std::move(answer.result));
+      } else {
+        // Never happened, and what was read from it neither: once more.
+        again.push_back(std::move(answer.waiting));
+      }
+    }
+  }
+  in_flight_.clear();
+  in_flight_bytes_ = 0;
+  std::lock_guard lock(mutex_);
+  queue_.insert(queue_.begin(), std::make_move_iterator(again.begin()),
+                std::make_move_iterator(again.end()));
+}
+
+void ShardImpl::Run() {
+  absl::Duration backoff = absl::Milliseconds(50);
+  bool open = false;
+  while (!stopping()) {
+    absl::Status status;
+    if (!open || store_ == nullptr) {
+      status = OpenStore();
+      open = status.ok();
+    }
+    if (status.ok()) status = Own();
+    if (!status.ok()) {
+      bool halted = false;
+      {
+        std::lock_guard lock(mutex_);
+        halted = status_.state == ShardState::kHalted;
+      }
+      if (halted) {
+        // Only a person can help; a restart tries again.
+        while (!WaitOrStop(absl::Minutes(10))) {
+        }
+        break;
+      }
+      if (absl::IsCancelled(status)) break;
+      LogWarning("shard cannot serve yet",
+                 {{"topic", topic_partition_.topic},
+                  {"partition", absl::StrCat(topic_partition_.partition)},
+                  {"problem", std::string(status.message())}});
+      if (WaitOrStop(backoff * absl::Uniform<double>(absl::IntervalClosed,
+                                                     random_, 0.5, 1.5))) {
+        break;
+      }
+      backoff = std::min(backoff * 2, absl::Seconds(5));
+      continue;
+    }
+    backoff = absl::Milliseconds(50);
+    SetState(read_only_ ? ShardState::kReadOnly : ShardState::kServing);
+    LogInfo("shard serves",
+            {{"topic", topic_partition_.topic},
+             {"partition", absl::StrCat(topic_partition_.partition)},
+             {"claim", absl::StrCat(claim_)},
+             {"events", absl::StrCat(store_->meta().events())}});
+    const Leave leave = Serve();
+    if (leave == Leave::kStop) break;
+    SetState(ShardState::kInDoubt);
+    if (leave == Leave::kReopen) open = false;
+    LogWarning("shard claims again",
+               {{"topic", topic_partition_.topic},
+                {"partition", absl::StrCat(topic_partition_.partition)}});
+    if (WaitOrStop(absl::Milliseconds(
+            absl::Uniform<int>(absl::IntervalClosed, random_, 1, 50)))) {
+      break;
+    }
+  }
+  // What still waits has an unknown outcome (in flight) or none (queued).
+  const absl::Status unknown = WithRetryDelay(
+      Refuse(common::v1::REASON_LOG_UNAVAILABLE,
+             "the outcome is unknown; repeat with the same request_id"),
+      absl::Seconds(1));
+  for (Group& group : in_flight_) {
+    for (Answer& answer : group.answers) {
+      if (answer.waiting.done != nullptr) answer.waiting.done(unknown);
+    }
+  }
+  in_flight_.clear();
+  std::deque<Waiting> queued;
+  {
+    std::lock_guard lock(mutex_);
+    accepting_ = readable_ = false;
+    queued.swap(queue_);
+  }
+  for (Waiting& waiting : queued) {
+    waiting.done(WithRetryDelay(
+        Refuse(common::v1::REASON_SHUTTING_DOWN, "the server is stopping"),
+        absl::Seconds(1)));
+  }
+  DropAppender();
+  for (std::thread& thread : dropping_) thread.join();
+  std::lock_guard lock(mutex_);
+  store_.reset();
+}
+
+ShardImpl::Leave ShardImpl::Serve() {
+  next_timer_check_ = absl::InfinitePast();
+  next_space_check_ = absl::InfinitePast();
+  std::vector<Waiting> batch;
+  while (true) {
+    const absl::Time now = absl::Now();
+    if (now >= next_space_check_) {
+      CheckSpace();
+      next_space_check_ = now + kSpaceCheckInterval;
+    }
+    if (now >= next_timer_check_) {
+      FireTimers();
+      next_timer_check_ = now + options_.timer_interval;
+    }
+    const bool can_send =
+        tracker_->open_records() < options_.max_inflight_records &&
+        in_flight_bytes_ < options_.max_inflight_bytes;
+    std::vector<Delivery> deliveries;
+    bool stop = false;
+    batch.clear();
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(
+          lock, absl::ToChronoMilliseconds(options_.timer_interval), [&] {
+            return !inbox_.empty() || (can_send && !queue_.empty()) ||
+                   (stopping_ && in_flight_.empty());
+          });
+      deliveries.swap(inbox_);
+      stop = stopping_;
+      if (can_send && !stop) {
+        // A stretch of commands at once; the log groups them into one write.
+        while (!queue_.empty() && batch.size() < 128) {
+          batch.push_back(std::move(queue_.front()));
+          queue_.pop_front();
+        }
+      }
+    }
+    const bool good = HandleDeliveries(std::move(deliveries));
+    absl::Status committed = CommitDone();
+    if (!committed.ok() || !good) {
+      // Commands taken but not decided go back to the front, in order.
+      std::lock_guard lock(mutex_);
+      queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()),
+                    std::make_move_iterator(batch.end()));
+      if (!committed.ok()) {
+        LogError("rows cannot be written",
+                 {{"directory", options_.directory},
+                  {"problem", std::string(committed.message())}});
+        return Leave::kReopen;
+      }
+      return Leave::kReclaim;
+    }
+    for (Waiting& waiting : batch) Process(std::move(waiting));
+    if (stop && in_flight_.empty()) return Leave::kStop;
+    if (!in_flight_.empty() &&
+        absl::Now() - oldest_send_ > options_.append_timeout) {
+      if (stop) return Leave::kStop;
+      return Leave::kReclaim;
+    }
+  }
+}
+
+bool ShardImpl::HandleDeliveries(std::vector<Delivery> deliveries) {
+  for (const Delivery& delivery : deliveries) {
+    if (delivery.generation != generation_) continue;
+    if (delivery.offset.ok()) {
+      tracker_->Delivered(delivery.seq, *delivery.offset);
+    } else {
+      tracker_->Failed(delivery.seq);
+    }
+    while (tracker_->state() == log::CommitTracker::State::kNeedsGap) {
+      std::vector<log::StoredRecord> gap;
+      auto reader = log_.OpenReader(topic_partition_, tracker_->gap_from());
+      if (!reader.ok()) return false;
+      while ((*reader)->position() <= tracker_->gap_to()) {
+        auto batch = (*reader)->Read(kReadBatch, options_.append_timeout);
+        if (!batch.ok() || batch->empty()) return false;
+        for (log::StoredRecord& record : *batch) {
+          if (record.offset <= tracker_->gap_to()) {
+            gap.push_back(std::move(record));
+          }
+        }
+      }
+      tracker_->GapRecords(std::move(gap));
+    }
+  }
+  return tracker_->state() == log::CommitTracker::State::kGood;
+}
+
+absl::Status ShardImpl::CommitDone() {
+  const std::vector<log::CommitTracker::Done> done = tracker_->TakeDone();
+  if (done.empty()) return absl::OkStatus();
+  std::vector<store::Turn> turns;
+  std::vector<std::vector<Answer>> answers;
+  common::v1::ShardMeta position;
+  for (const auto& entry : done) {
+    Group& group = in_flight_.front();
+    turns.push_back(std::move(group.turn));
+    answers.push_back(std::move(group.answers));
+    position = std::move(group.position);
+    position.set_claim(claim_);
+    position.set_next_seq(entry.last_seq + 1);
+    position.set_offset(entry.end_offset);
+    in_flight_bytes_ -= group.bytes;
+    in_flight_.pop_front();
+  }
+  oldest_send_ = absl::Now();
+  absl::Status written =
+      store_->Commit(absl::MakeSpan(turns), std::move(position));
+  if (!written.ok()) {
+    // Done in the log whatever the rows say; the rows come back by replay.
+    for (auto& group : answers) {
+      for (Answer& answer : group) {
+        if (answer.waiting.done != nullptr) {
+          answer.waiting.done(std::move(answer.result));
+        }
+      }
+    }
+    return written;
+  }
+  PublishPosition();
+  for (auto& group : answers) {
+    for (Answer& answer : group) {
+      if (answer.waiting.done != nullptr) {
+        answer.waiting.done(std::move(answer.result));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+// An answer that may rest on rows whose events are still on their way waits
+// for them.
+void ShardImpl::Reply(Waiting waiting, absl::StatusOr<CommandResult> result) {
+  if (waiting.done == nullptr) return;
+  if (in_flight_.empty()) {
+    waiting.done(std::move(result));
+    return;
+  }
+  in_flight_.back().answers.push_back({std::move(waiting), std::move(result)});
+}
+
+void ShardImpl::Process(Waiting waiting) {
+  if (clock_.Now() >= waiting.command.deadline) {
+    waiting.done(Refuse(common::v1::REASON_DEADLINE_PASSED,
+                        "the deadline passed before the command was decided; "
+                        "it was not carried out"));
+    return;
+  }
+  DecideAndSend(std::move(waiting));
+}
+
+void ShardImpl::DecideAndSend(Waiting waiting) {
+  const Command& command = waiting.command;
+  CommandContext context;
+  context.actor = command.actor;
+  context.record_time = clock_.Now();
+  context.occur_time = command.occur_time.value_or(context.record_time);
+  context.cause = command.cause;
+
+  if (!command.request_id.empty()) {
+    const auto* known = applier_.FindRequest(
+        *store_, command.boundary, command.request_id, context.record_time);
+    if (known != nullptr) {
+      if (known->fingerprint() != command.fingerprint) {
+        Reply(std::move(waiting),
+              Refuse(common::v1::REASON_REQUEST_ID_REUSED,
+                     "this request_id was used for another request",
+                     {{"request_id", command.request_id}}));
+        return;
+      }
+      CommandResult result;
+      result.resource = known->resource();
+      result.refused_reason = known->refused_reason();
+      if (const auto* table = service_.schema().TableOf(
+              command.method->descriptor->output_type())) {
+        result.row = store_->SerializedRow(RowKey(table->name, result.resource),
+                                           *table->prototype);
+      }
+      Reply(std::move(waiting), std::move(result));
+      return;
+    }
+  }
+  if (read_only_) {
+    waiting.done(WithRetryDelay(
+        Refuse(common::v1::REASON_DISK_SPACE_LOW,
+               "free disk space is below the floor; only reads are answered"),
+        absl::Seconds(10)));
+    return;
+  }
+  if (context.occur_time > context.record_time + options_.clock_tolerance) {
+    Reply(std::move(waiting),
+          Refuse(common::v1::REASON_OCCUR_TIME_IN_FUTURE,
+                 "occur_time lies in the future",
+                 {{"occur_time", FormatRfc3339(context.occur_time)}}));
+    return;
+  }
+  if (waiting.handbook != nullptr) {
+    auto drafts = DecideHandbook(waiting);
+    if (!drafts.ok()) {
+      Reply(std::move(waiting), drafts.status());
+    } else if (drafts->empty()) {
+      Reply(std::move(waiting), CommandResult{command.boundary, "", ""});
+    } else {
+      SendGroup(std::move(waiting), context, *std::move(drafts));
+    }
+    return;
+  }
+
+  const std::shared_ptr<const handbook::Policy> policy =
+      policies_.At(CompanyOf(command.boundary), context.occur_time);
+  absl::StatusOr<std::vector<AnyDraft>> drafts;
+  if (policy == nullptr) {
+    drafts = Refuse(common::v1::REASON_HANDBOOK_MISSING,
+                    "the company has no handbook in force at this time",
+                    {{"company", std::string(CompanyOf(command.boundary))},
+                     {"time", FormatRfc3339(context.occur_time)}});
+  } else {
+    context.policy = policy.get();
+    context.fresh_id = RandomId();
+    drafts = command.method->decide(*store_, context, *command.request);
+  }
+  if (!drafts.ok() && command.reaction && IsBusinessRefusal(drafts.status())) {
+    PlatformFact fact;
+    auto* refused = fact.mutable_reaction_refused();
+    refused->set_method(command.method->descriptor->full_name());
+    refused->set_source_event(command.cause);
+    refused->set_reason(ReasonOf(drafts.status()));
+    refused->set_message(std::string(drafts.status().message()));
+    refused->set_code(static_cast<int>(drafts.status().code()));
+    std::vector<AnyDraft> refusal;
+    refusal.push_back({command.boundary, WrapPlatformFact(service_, fact)});
+    drafts = std::move(refusal);
+  }
+  if (!drafts.ok()) {
+    Reply(std::move(waiting), drafts.status());
+    return;
+  }
+  if (drafts->empty()) {
+    Reply(std::move(waiting), CommandResult{command.boundary, "", ""});
+    return;
+  }
+  SendGroup(std::move(waiting), context, *std::move(drafts));
+}
+
+absl::StatusOr<std::vector<AnyDraft>> ShardImpl::DecideHandbook(
+    const Waiting& waiting) {
+  const handbook::v1::Handbook& handbook = *waiting.handbook;
+  ASSIGN_OR_RETURN(auto policy, handbook::Policy::Compile(handbook));
+  const auto* known = store_->Find(kHandbooks, handbook.company());
+  if (known != nullptr) {
+    for (const auto& version : known->versions()) {
+      if (version.version() != handbook.version()) continue;
+      if (version.SerializeAsString() == handbook.SerializeAsString()) {
+        return std::vector<AnyDraft>();
+      }
+      return Refuse(common::v1::REASON_HANDBOOK_VERSION_CONFLICT,
+                    "this version number was published with other content",
+                    {{"version", absl::StrCat(handbook.version())}});
+    }
+    const auto& last = known->versions(known->versions_size() - 1);
+    if (handbook.version() < last.version() ||
+        FromProto(handbook.effective_time()) <
+            FromProto(last.effective_time())) {
+      return Refuse(common::v1::REASON_HANDBOOK_VERSION_CONFLICT,
+                    "versions and their effective times must ascend",
+                    {{"version", absl::StrCat(handbook.version())},
+                     {"last_version", absl::StrCat(last.version())}});
+    }
+  }
+  PlatformFact fact;
+  *fact.mutable_handbook_applied()->mutable_handbook() = handbook;
+  std::vector<AnyDraft> drafts;
+  drafts.push_back({handbook.company(), WrapPlatformFact(service_, fact)});
+  return drafts;
+}
+
+void ShardImpl::SendGroup(Waiting waiting, const CommandContext& context,
+                          std::vector<AnyDraft> drafts) {
+  const Command& command = waiting.command;
+  for (const AnyDraft& draft : drafts) {
+    if (BoundaryOf(draft.subject) != command.boundary ||
+        FactName(*draft.event).empty()) {
+      LogError("a decision left its boundary or said nothing",
+               {{"boundary", command.boundary}, {"subject", draft.subject}});
+      Reply(std::move(waiting), Refuse(common::v1::REASON_INTERNAL_ERROR,
+                                       "the decision is not usable"));
+      return;
+    }
+  }
+  const auto* parent = store_->Find(kParents, command.boundary);
+  int64_t revision = parent == nullptr ? 0 : parent->revision();
+  const int count = static_cast<int>(drafts.size());
+  const int64_t first_seq = tracker_->Sent(count);
+
+  Group group;
+  group.last_seq = first_seq + count - 1;
+  CommandResult result;
+  result.resource = drafts.front().subject;
+  std::vector<log::Record> records;
+  records.reserve(drafts.size());
+  std::string refused_reason;
+  for (int i = 0; i < count; ++i) {
+    Event event;
+    event.meta.id =
+        absl::StrCat(service_.name(), "/", topic_partition_.partition, "/",
+                     claim_, "/", first_seq + i);
+    event.meta.subject = std::move(drafts[i].subject);
+    event.meta.parent = command.boundary;
+    event.meta.revision = ++revision;
+    // What the log cannot keep must not differ between live and replay.
+    event.meta.record_time =
+        absl::FromUnixMicros(absl::ToUnixMicros(context.record_time));
+    event.meta.occur_time =
+        absl::FromUnixMicros(absl::ToUnixMicros(context.occur_time));
+    event.meta.actor = command.actor;
+    event.message = std::move(drafts[i].event);
+    event.bytes = event.message->SerializeAsString();
+    event.cause = command.cause;
+    event.correlation =
+        command.correlation.empty()
+            ? (command.request_id.empty() ? event.meta.id : command.request_id)
+            : command.correlation;
+    event.traceparent = command.traceparent;
+    if (context.policy != nullptr) {
+      event.handbook_version = context.policy->version();
+    }
+    if (i == 0) {
+      event.request_id = command.request_id;
+      event.fingerprint = command.fingerprint;
+      if (const auto* platform = PlatformFactOf(*event.message)) {
+        result.refused_reason = static_cast<const PlatformFact&>(*platform)
+                                    .reaction_refused()
+                                    .reason();
+      }
+    }
+    log::Record record = ToRecord(service_, event);
+    log::StampEvent(record, claim_, first_seq + i, i + 1 < count);
+    group.bytes += static_cast<int64_t>(record.value.size()) + 512;
+    records.push_back(std::move(record));
+    applier_.Apply(*store_, position_, event);
+  }
+  group.turn = store_->EndTurn();
+  group.position = position_;
+  if (command.method != nullptr) {
+    if (const auto* table = service_.schema().TableOf(
+            command.method->descriptor->output_type())) {
+      result.row = store_->SerializedRow(RowKey(table->name, result.resource),
+                                         *table->prototype);
+    }
+  }
+  if (waiting.handbook != nullptr) {
+    policies_.Set(command.boundary,
+                  *store_->Find(kHandbooks, command.boundary));
+  }
+  if (in_flight_.empty()) oldest_send_ = absl::Now();
+  in_flight_bytes_ += group.bytes;
+  group.answers.push_back({std::move(waiting), std::move(result)});
+  in_flight_.push_back(std::move(group));
+
+  const uint64_t generation = generation_;
+  for (int i = 0; i < count; ++i) {
+    appender_->Append(std::move(records[i]),
+                      [this, generation,
+                       seq = first_seq + i](absl::StatusOr<int64_t> offset) {
+                        std::lock_guard lock(mutex_);
+                        inbox_.push_back({generation, seq, std::move(offset)});
+                        // One wake-up for a whole group write: the thread takes
+                        // all.
+                        if (inbox_.size() == 1) wake_.notify_one();
+                      });
+  }
+}
+
+void ShardImpl::FireTimers() {
+  if (read_only_ || service_.timer() == nullptr) return;
+  const absl::Time now = clock_.Now();
+  std::vector<std::pair<std::string, std::string>> due;
+  store_->ScanIndex(kTimerIndex, "", SortableTime(now),
+                    [&](absl::string_view key, absl::string_view id) {
+                      due.emplace_back(key, id);
+                      return due.size() < 256;
+                    });
+  absl::flat_hash_set<std::string> fired;
+  for (const auto& [key, name] : due) {
+    if (tracker_->open_records() >= options_.max_inflight_records) return;
+    // Several clocks of one resource are settled by one decision.
+    if (!fired.insert(name).second) continue;
+    if (stuck_timers_.contains(key + name)) continue;
+    CommandContext context;
+    context.actor = "system";
+    context.record_time = now;
+    context.occur_time = now;
+    const auto policy = policies_.At(CompanyOf(name), now);
+    context.policy = policy.get();
+    context.fresh_id = RandomId();
+    absl::StatusOr<std::vector<AnyDraft>> drafts =
+        policy == nullptr ? absl::FailedPreconditionError("no handbook")
+                          : service_.timer()(*store_, context, name);
+    if (!drafts.ok() || drafts->empty()) {
+      // It would come up for ever; a person has to see it.
+      LogError(
+          "a due timer could not be settled",
+          {{"name", name},
+           {"problem", drafts.ok() ? "no event"
+                                   : std::string(drafts.status().message())}});
+      stuck_timers_.insert(key + name);
+      continue;
+    }
+    Waiting waiting;
+    waiting.command.boundary = std::string(BoundaryOf(name));
+    waiting.command.actor = "system";
+    SendGroup(std::move(waiting), context, *std::move(drafts));
+  }
+}
+
+void ShardImpl::CheckSpace() {
+  absl::StatusOr<int64_t> free = absl::UnknownError("");
+  if (options_.free_bytes != nullptr) {
+    free = options_.free_bytes();
+  } else {
+    struct statvfs info {};
+    if (statvfs(options_.directory.c_str(), &info) == 0) {
+      free = static_cast<int64_t>(info.f_bavail) *
+             static_cast<int64_t>(info.f_frsize);
+    }
+  }
+  if (!free.ok()) return;
+  // A little more than the floor is asked for before writing again, so that
+  // the state does not flutter.
+  const int64_t floor =
+      read_only_ ? options_.min_free_bytes + options_.min_free_bytes / 10
+                 : options_.min_free_bytes;
+  const bool low = *free < floor;
+  if (low == read_only_) return;
+  read_only_ = low;
+  if (low) {
+    LogError("disk space is low: the shard is read-only",
+             {{"directory", options_.directory},
+              {"free_bytes", absl::StrCat(*free)}});
+  } else {
+    LogInfo("disk space is back: the shard decides again",
+            {{"directory", options_.directory}});
+  }
+  SetState(low ? ShardState::kReadOnly : ShardState::kServing);
+}
+
+absl::StatusOr<Shard::Verdict> ShardImpl::Verify(const std::string& scratch) {
+  std::shared_ptr<store::RowStore> store;
+  {
+    std::lock_guard lock(mutex_);
+    if (!readable_) return NotReady("the shard is not serving yet");
+    store = store_;
+  }
+  ASSIGN_OR_RETURN(const store::RowStore::Scan scan, store->ScanDigest());
+  store.reset();
+  Verdict verdict;
+  verdict.offset = scan.meta.offset();
+  verdict.live_digest = store::DigestText(
+      absl::MakeUint128(scan.meta.digest_high(), scan.meta.digest_low()));
+  verdict.scanned_digest = store::DigestText(scan.digest);
+
+  RETURN_IF_ERROR(store::WipeDirectory(scratch));
+  const absl::Cleanup remove = [&scratch] {
+    std::error_code ignored;
+    std::filesystem::remove_all(scratch, ignored);
+  };
+  store::RowStoreOptions options;
+  options.directory = scratch;
+  options.write_buffer_bytes = options_.write_buffer_bytes;
+  options.block_cache_bytes = options_.block_cache_bytes;
+  options.cached_rows = options_.cached_rows;
+  ASSIGN_OR_RETURN(auto replayed,
+                   store::RowStore::Open(service_.schema(), options));
+  Replayer replayer(service_, applier_, *replayed,
+                    options_.replay_stretch_rows);
+  ASSIGN_OR_RETURN(auto reader, log_.OpenReader(topic_partition_, 0));
+  while (replayer.fold().offset() < scan.meta.offset()) {
+    ASSIGN_OR_RETURN(auto batch, reader->Read(kReadBatch, absl::Seconds(1)));
+    if (batch.empty()) {
+      verdict.problem = "the log ends before the rows do";
+      return verdict;
+    }
+    for (log::StoredRecord& record : batch) {
+      if (record.offset >= scan.meta.offset()) break;
+      if (absl::Status fed = replayer.Feed(std::move(record)); !fed.ok()) {
+        verdict.problem = absl::StrCat("offset ", replayer.problem().offset,
+                                       ": ", fed.message());
+        return verdict;
+      }
+    }
+  }
+  RETURN_IF_ERROR(replayer.Flush());
+  const common::v1::ShardMeta& meta = replayed->meta();
+  verdict.replayed_digest = store::DigestText(
+      absl::MakeUint128(meta.digest_high(), meta.digest_low()));
+  verdict.ok = verdict.live_digest == verdict.scanned_digest &&
+               verdict.live_digest == verdict.replayed_digest;
+  if (!verdict.ok) verdict.problem = "digests differ";
+  return verdict;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Shard>> Shard::Start(
+    log::Log& log, const Service& service, int partition, int partitions,
+    ShardOptions options, Clock& clock) {
+  RETURN_IF_ERROR(service.CheckComplete());
+  return std::make_unique<ShardImpl>(log, service, partition, partitions,
+                                     std::move(options), clock);
+}
+
+}  // namespace aftercare::shard
