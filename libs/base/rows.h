@@ -69,9 +69,11 @@ class RowReader {
 
   // Visits the rows of a table with from <= id < to, ascending.
   template <typename M>
-  void ScanTable(
-      const Table<M>& table, absl::string_view from, absl::string_view to,
-      absl::FunctionRef<bool(absl::string_view id, const M& row)> visit) const {
+  void ScanTable(const Table<M>& table, absl::string_view from,
+                 absl::string_view to,
+                 absl::FunctionRef<bool(absl::string_view id,
+                                        const std::type_identity_t<M>& row)>
+                     visit) const {
     ScanRows(table.name, from, to, M::default_instance(),
              [&](absl::string_view id, const google::protobuf::Message& row) {
                return visit(id, static_cast<const M&>(row));
