@@ -139,9 +139,16 @@ uint64_t ArgumentsDigest(const Message& request) {
   return StableHash(text);
 }
 
-absl::StatusOr<std::string> WalkPage(
+namespace {
+
+// Visits (key, id) pairs of one shard with key >= from, ascending.
+using ScanFn = absl::FunctionRef<void(
+    const RowReader& rows, const std::string& from,
+    absl::FunctionRef<bool(absl::string_view key, absl::string_view id)>)>;
+
+absl::StatusOr<std::string> Walk(
     const QueryContext& context, const PageRequest& page,
-    const IndexRange& range,
+    const IndexRange& range, ScanFn scan,
     absl::FunctionRef<bool(const RowReader&, absl::string_view)> take) {
   if (page.page_size < 0) {
     return InvalidField("page_size", "must not be negative");
@@ -186,21 +193,20 @@ absl::StatusOr<std::string> WalkPage(
     cursor.stretch.clear();
     cursor.next = 0;
     cursor.more = false;
-    context.shards[shard]->ScanIndex(
-        range.index, cursor.behind ? cursor.from_key : range.from, range.to,
-        [&](absl::string_view key, absl::string_view id) {
-          if (cursor.behind &&
-              (key < cursor.from_key ||
-               (key == cursor.from_key && id <= cursor.from_id))) {
-            return true;
-          }
-          if (cursor.stretch.size() == stretch_size) {
-            cursor.more = true;
-            return false;
-          }
-          cursor.stretch.push_back({std::string(key), std::string(id), shard});
-          return true;
-        });
+    scan(*context.shards[shard], cursor.behind ? cursor.from_key : range.from,
+         [&](absl::string_view key, absl::string_view id) {
+           if (cursor.behind &&
+               (key < cursor.from_key ||
+                (key == cursor.from_key && id <= cursor.from_id))) {
+             return true;
+           }
+           if (cursor.stretch.size() == stretch_size) {
+             cursor.more = true;
+             return false;
+           }
+           cursor.stretch.push_back({std::string(key), std::string(id), shard});
+           return true;
+         });
     if (!cursor.stretch.empty()) {
       cursor.behind = true;
       cursor.from_key = cursor.stretch.back().key;
@@ -238,6 +244,40 @@ absl::StatusOr<std::string> WalkPage(
     last_id = entry.id;
     if (take(*context.shards[entry.shard], entry.id)) ++taken;
   }
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> WalkPage(
+    const QueryContext& context, const PageRequest& page,
+    const IndexRange& range,
+    absl::FunctionRef<bool(const RowReader&, absl::string_view)> take) {
+  return Walk(
+      context, page, range,
+      [&](const RowReader& rows, const std::string& from,
+          absl::FunctionRef<bool(absl::string_view, absl::string_view)> visit) {
+        rows.ScanIndex(range.index, from, range.to, visit);
+      },
+      take);
+}
+
+absl::StatusOr<std::string> WalkTable(
+    const QueryContext& context, const PageRequest& page,
+    absl::string_view table, absl::string_view prefix,
+    absl::FunctionRef<bool(const RowReader&, absl::string_view)> take) {
+  const IndexRange range{std::string(table), std::string(prefix),
+                         PrefixEnd(prefix)};
+  const size_t skip = table.size() + 1;
+  return Walk(
+      context, page, range,
+      [&](const RowReader& rows, const std::string& from,
+          absl::FunctionRef<bool(absl::string_view, absl::string_view)> visit) {
+        rows.ScanKeys(RowKey(table, from), RowKey(table, range.to),
+                      [&](absl::string_view key) {
+                        return visit(key.substr(skip), key.substr(skip));
+                      });
+      },
+      take);
 }
 
 }  // namespace aftercare::shard

@@ -55,6 +55,12 @@ absl::StatusOr<std::string> WalkPage(
     const IndexRange& range,
     absl::FunctionRef<bool(const RowReader& rows, absl::string_view id)> take);
 
+// The same over the rows of a table whose ids begin with `prefix`, by id.
+absl::StatusOr<std::string> WalkTable(
+    const QueryContext& context, const PageRequest& page,
+    absl::string_view table, absl::string_view prefix,
+    absl::FunctionRef<bool(const RowReader& rows, absl::string_view id)> take);
+
 }  // namespace aftercare::shard
 
 #endif  // AFTERCARE_LIBS_SHARD_PAGING_H_

@@ -1,0 +1,64 @@
+#include "services/intake/service.h"
+
+#include "aftercare/intake/v1/events.pb.h"
+#include "aftercare/intake/v1/intake_service.pb.h"
+#include "libs/shard/history.h"
+#include "services/intake/domain/case.h"
+#include "services/intake/domain/customer.h"
+#include "services/intake/domain/evolve.h"
+#include "services/intake/domain/tables.h"
+#include "services/intake/views.h"
+
+namespace aftercare::intake {
+
+using v1::IntakeEvent;
+
+shard::Service MakeIntakeService() {
+  shard::Service s("intake",
+                   v1::OpenCaseRequest::descriptor()->file()->FindServiceByName(
+                       "IntakeService"));
+  s.schema()
+      .AddTable(kCustomers)
+      .AddTable(kAssets)
+      .AddTable(kCases)
+      .AddIndex<v1::Asset>(kAssets, kAssetBySerial, SerialKeys)
+      .AddIndex<v1::Case>(kCases, kCaseByOpenTime, OpenTimeKeys)
+      .AddIndex<v1::Case>(kCases, kCaseByDueTime, DueTimeKeys)
+      .AddTimer<v1::Case>(kCases, CaseTimers);
+  s.SetEvolve<IntakeEvent>(Evolve);
+  s.SetTimer<IntakeEvent>(DecideTimer);
+
+  s.AddCommand<v1::RegisterCustomerRequest, IntakeEvent>("RegisterCustomer",
+                                                         Decide);
+  s.AddCommand<v1::UpdateCustomerRequest, IntakeEvent>("UpdateCustomer",
+                                                       Decide);
+  s.AddCommand<v1::RegisterAssetRequest, IntakeEvent>("RegisterAsset", Decide);
+  s.AddCommand<v1::OpenCaseRequest, IntakeEvent>("OpenCase", Decide);
+  s.AddCommand<v1::ReplyToCaseRequest, IntakeEvent>("ReplyToCase", Decide);
+  s.AddCommand<v1::PauseCaseRequest, IntakeEvent>("PauseCase", Decide);
+  s.AddCommand<v1::ResumeCaseRequest, IntakeEvent>("ResumeCase", Decide);
+  s.AddCommand<v1::ResolveCaseRequest, IntakeEvent>("ResolveCase", Decide);
+  s.AddCommand<v1::ReopenCaseRequest, IntakeEvent>("ReopenCase", Decide);
+  s.AddCommand<v1::CloseCaseRequest, IntakeEvent>("CloseCase", Decide);
+  s.AddCommand<v1::RecordFollowUpRequest, IntakeEvent>("RecordFollowUp",
+                                                       Decide);
+  s.AddCommand<v1::RecordRepairProgressRequest, IntakeEvent>(
+      "RecordRepairProgress", Decide);
+
+  s.AddQuery<v1::GetCustomerRequest, v1::Customer>("GetCustomer", GetCustomer);
+  s.AddQuery<v1::ListCustomersRequest, v1::ListCustomersResponse>(
+      "ListCustomers", ListCustomers);
+  s.AddQuery<v1::GetAssetRequest, v1::Asset>("GetAsset", GetAsset);
+  s.AddQuery<v1::ListAssetsRequest, v1::ListAssetsResponse>("ListAssets",
+                                                            ListAssets);
+  s.AddQuery<v1::GetCaseRequest, v1::Case>("GetCase", GetCase);
+  s.AddQuery<v1::ListCasesRequest, v1::ListCasesResponse>("ListCases",
+                                                          ListCases);
+  s.AddQuery<common::v1::GetHistoryRequest, common::v1::GetHistoryResponse>(
+      "GetCaseHistory", shard::GetHistory<IntakeEvent>);
+  s.AddQuery<v1::SummarizeCasesRequest, v1::CaseSummary>("SummarizeCases",
+                                                         SummarizeCases);
+  return s;
+}
+
+}  // namespace aftercare::intake

@@ -1,0 +1,41 @@
+// How cases are found: index keys, timers and queries.
+
+#ifndef AFTERCARE_SERVICES_INTAKE_VIEWS_H_
+#define AFTERCARE_SERVICES_INTAKE_VIEWS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "aftercare/intake/v1/intake_service.pb.h"
+#include "libs/shard/service.h"
+
+namespace aftercare::intake {
+
+std::vector<std::string> SerialKeys(const v1::Asset& asset);
+std::vector<std::string> OpenTimeKeys(const v1::Case& c);
+// One key per running clock.
+std::vector<std::string> DueTimeKeys(const v1::Case& c);
+std::vector<absl::Time> CaseTimers(const v1::Case& c);
+
+absl::StatusOr<v1::Customer> GetCustomer(const shard::QueryContext& context,
+                                         const v1::GetCustomerRequest& request);
+absl::StatusOr<v1::ListCustomersResponse> ListCustomers(
+    const shard::QueryContext& context,
+    const v1::ListCustomersRequest& request);
+absl::StatusOr<v1::Asset> GetAsset(const shard::QueryContext& context,
+                                   const v1::GetAssetRequest& request);
+absl::StatusOr<v1::ListAssetsResponse> ListAssets(
+    const shard::QueryContext& context, const v1::ListAssetsRequest& request);
+absl::StatusOr<v1::Case> GetCase(const shard::QueryContext& context,
+                                 const v1::GetCaseRequest& request);
+absl::StatusOr<v1::ListCasesResponse> ListCases(
+    const shard::QueryContext& context, const v1::ListCasesRequest& request);
+absl::StatusOr<v1::CaseSummary> SummarizeCases(
+    const shard::QueryContext& context,
+    const v1::SummarizeCasesRequest& request);
+
+}  // namespace aftercare::intake
+
+#endif  // AFTERCARE_SERVICES_INTAKE_VIEWS_H_
