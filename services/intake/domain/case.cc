@@ -399,6 +399,9 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
   v1::IntakeEvent event;
   event.mutable_case_closed()->set_name(c->name());
   event.mutable_case_closed()->set_by(context.actor);
+  event.mutable_case_closed()->set_kind(c->kind());
+  event.mutable_case_closed()->set_region(c->region());
+  event.mutable_case_closed()->set_work_order(c->work_order());
   Drafts drafts;
   Append(drafts, c->name(), std::move(event));
   return drafts;
