@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <type_traits>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
@@ -44,7 +45,8 @@ inline std::string NamePrefix(absl::string_view parent,
 template <typename M>
 absl::StatusOr<std::string> ListRows(
     const QueryContext& context, const PageRequest& page, const Table<M>& table,
-    absl::string_view prefix, const std::function<bool(const M&)>& take) {
+    absl::string_view prefix,
+    const std::function<bool(const std::type_identity_t<M>&)>& take) {
   return WalkTable(context, page, table.name, prefix,
                    [&](const RowReader& rows, absl::string_view id) {
                      const M* row = rows.Find(table, id);

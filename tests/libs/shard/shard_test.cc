@@ -1,0 +1,343 @@
+#include "libs/shard/shard.h"
+
+#include <atomic>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "aftercare/common/v1/rows.pb.h"
+#include "aftercare/intake/v1/resources.pb.h"
+#include "libs/base/refusal.h"
+#include "libs/log/fold.h"
+#include "services/intake/domain/tables.h"
+#include "tests/libs/shard/shard_fixture.h"
+
+namespace aftercare::shard {
+namespace {
+
+class ShardTest : public aftercare::testing::ShardFixture {
+ protected:
+  const intake::v1::Case Case(const std::string& name) {
+    auto rows = shard_->Snapshot();
+    EXPECT_TRUE(rows.ok()) << rows.status();
+    const auto* found = (*rows)->Find(intake::kCases, name);
+    return found == nullptr ? intake::v1::Case() : *found;
+  }
+
+  // Registers and opens some cases.
+  void Fill(int cases) {
+    ApplyHandbook();
+    Register("c1");
+    for (int i = 0; i < cases; ++i) {
+      ASSERT_TRUE(Run("OpenCase", OpenCase("c1", absl::StrCat("k", i))).ok());
+    }
+  }
+  const std::string kCase = "companies/acme/customers/c1/cases/k0";
+};
+
+TEST_F(ShardTest, AnAcceptedCommandIsReadableAtOnce) {
+  Start();
+  Fill(1);
+  EXPECT_EQ(Case(kCase).subject(), "空调不制冷");
+  EXPECT_EQ(Case(kCase).owner(), "agent-li");
+}
+
+TEST_F(ShardTest, TheAnswerIsTheResourceAsTheCommandLeftIt) {
+  Start();
+  Fill(1);
+  const auto result = Run("ReplyToCase", "name: '" + kCase + "' text: '好的'");
+  ASSERT_TRUE(result.ok()) << result.status();
+  intake::v1::Case c;
+  ASSERT_TRUE(c.ParseFromString(result->row));
+  EXPECT_TRUE(c.replied());
+  EXPECT_EQ(result->resource, kCase);
+}
+
+TEST_F(ShardTest, ReplayOnAnEmptyDiskGivesTheSameRowsByteForByte) {
+  Start();
+  Fill(50);
+  const ShardStatus before = shard_->Status();
+  for (const bool wipe : {false, true}) {
+    shard_.reset();
+    log_.reset();
+    if (wipe) std::filesystem::remove_all(options_.directory);
+    OpenLog();
+    Start();
+    EXPECT_EQ(shard_->Status().digest, before.digest) << wipe;
+    EXPECT_EQ(shard_->Status().rows, before.rows) << wipe;
+    EXPECT_EQ(shard_->Status().events, before.events) << wipe;
+  }
+  const auto verdict = shard_->Verify(dir_ / "scratch");
+  ASSERT_TRUE(verdict.ok()) << verdict.status();
+  EXPECT_TRUE(verdict->ok) << verdict->problem;
+}
+
+TEST_F(ShardTest, ACheckpointSeedsAnEmptyDisk) {
+  Start();
+  Fill(5);
+  ASSERT_TRUE(shard_->Checkpoint(dir_ / "checkpoint").ok());
+  ASSERT_TRUE(Run("OpenCase", OpenCase("c1", "later")).ok());
+  const ShardStatus before = shard_->Status();
+  shard_.reset();
+  std::filesystem::remove_all(options_.directory);
+  std::filesystem::rename(dir_ / "checkpoint", options_.directory);
+  Start();
+  EXPECT_EQ(shard_->Status().digest, before.digest);
+}
+
+TEST_F(ShardTest, ARepeatedRequestIdHasOneEffect) {
+  Start();
+  Fill(0);
+  const auto first = Run("OpenCase", OpenCase("c1", "k0"), "r1");
+  ASSERT_TRUE(first.ok());
+  const auto second = Run("OpenCase", OpenCase("c1", "k0"), "r1");
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->row, first->row);
+  EXPECT_EQ(shard_->Status().events, 3);
+  // Still known after a restart on an empty disk.
+  shard_.reset();
+  std::filesystem::remove_all(options_.directory);
+  Start();
+  EXPECT_TRUE(Run("OpenCase", OpenCase("c1", "k0"), "r1").ok());
+  EXPECT_EQ(shard_->Status().events, 3);
+}
+
+TEST_F(ShardTest, ARequestIdWithOtherContentIsRefused) {
+  Start();
+  Fill(0);
+  ASSERT_TRUE(Run("OpenCase", OpenCase("c1", "k0"), "r1").ok());
+  const auto other = Run("OpenCase", OpenCase("c1", "k1"), "r1");
+  EXPECT_EQ(other.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ReasonOf(other.status()), "REQUEST_ID_REUSED");
+}
+
+TEST_F(ShardTest, RequestIdsExpireByEventTimeAndReplayAgrees) {
+  Start();
+  Fill(0);
+  ASSERT_TRUE(Run("OpenCase", OpenCase("c1", "k0"), "r1").ok());
+  clock_.Advance(absl::Hours(24 * 5));
+  ASSERT_TRUE(Run("OpenCase", OpenCase("c1", "k1"), "r2").ok());
+  // Forgotten: it is a new command now, and the id is taken.
+  EXPECT_EQ(ReasonOf(Run("OpenCase", OpenCase("c1", "k0"), "r1").status()),
+            "RESOURCE_ALREADY_EXISTS");
+  const auto verdict = shard_->Verify(dir_ / "scratch");
+  ASSERT_TRUE(verdict.ok());
+  EXPECT_TRUE(verdict->ok) << verdict->problem;
+}
+
+TEST_F(ShardTest, ARefusalAppendsNothing) {
+  Start();
+  Fill(1);
+  const auto before = shard_->Status();
+  const auto refused = Run("CloseCase", "name: '" + kCase + "'");
+  EXPECT_EQ(ReasonOf(refused.status()), "CASE_NOT_RESOLVED");
+  EXPECT_EQ(shard_->Status().digest, before.digest);
+  EXPECT_EQ(shard_->Status().offset, before.offset);
+}
+
+TEST_F(ShardTest, WithoutHandbookNothingIsDecided) {
+  Start();
+  EXPECT_EQ(ReasonOf(Run("RegisterCustomer",
+                         "parent: 'companies/acme' customer_id: 'c1' "
+                         "display_name: 'x'")
+                         .status()),
+            "HANDBOOK_MISSING");
+}
+
+TEST_F(ShardTest, AHandbookVersionIsPublishedOnce) {
+  Start();
+  ApplyHandbook();
+  const int64_t events = shard_->Status().events;
+  ApplyHandbook();
+  EXPECT_EQ(shard_->Status().events, events);
+  auto changed =
+      handbook::LoadHandbook(aftercare::testing::DemoHandbookText()).handbook;
+  changed.set_title("another");
+  std::promise<Result> done;
+  shard_->SubmitHandbook(changed, "operator", absl::InfiniteFuture(),
+                         [&](Result r) { done.set_value(std::move(r)); });
+  EXPECT_EQ(ReasonOf(done.get_future().get().status()),
+            "HANDBOOK_VERSION_CONFLICT");
+  EXPECT_NE(shard_->PolicyAt("companies/acme", clock_.Now()), nullptr);
+  EXPECT_EQ(shard_->PolicyAt("companies/acme", absl::UnixEpoch()), nullptr);
+}
+
+TEST_F(ShardTest, AnExpiredCommandIsNotDecided) {
+  Start();
+  Fill(0);
+  Command late = Make("OpenCase", OpenCase("c1", "k0"));
+  late.deadline = clock_.Now() - absl::Seconds(1);
+  EXPECT_EQ(ReasonOf(Run(std::move(late)).status()), "DEADLINE_PASSED");
+  EXPECT_EQ(Case(kCase).name(), "");
+}
+
+TEST_F(ShardTest, OccurTimeMayLieInThePastButNotInTheFuture) {
+  Start();
+  Fill(0);
+  const auto past = Run(
+      "OpenCase", OpenCase("c1", "k0") + " occur_time { seconds: 1772000000 }");
+  EXPECT_TRUE(past.ok()) << past.status();
+  EXPECT_EQ(Case(kCase).open_time().seconds(), 1772000000);
+  const auto future = Run(
+      "OpenCase", OpenCase("c1", "k1") + " occur_time { seconds: 1900000000 }");
+  EXPECT_EQ(ReasonOf(future.status()), "OCCUR_TIME_IN_FUTURE");
+}
+
+TEST_F(ShardTest, ADeadlineThatPassesBecomesAnEvent) {
+  Start();
+  Fill(1);
+  EXPECT_FALSE(Case(kCase).clocks(0).breached());
+  clock_.Advance(absl::Hours(24 * 10));
+  while (!Case(kCase).clocks(0).breached() ||
+         !Case(kCase).clocks(1).breached()) {
+    std::this_thread::yield();
+  }
+  const auto verdict = shard_->Verify(dir_ / "scratch");
+  ASSERT_TRUE(verdict.ok());
+  EXPECT_TRUE(verdict->ok) << verdict->problem;
+}
+
+TEST_F(ShardTest, ManyCommandsInFlightKeepTheirOrder) {
+  Start();
+  Fill(0);
+  constexpr int kCount = 3000;
+  std::atomic<int> answered{0};
+  std::atomic<int> bad{0};
+  std::promise<void> all;
+  for (int i = 0; i < kCount; ++i) {
+    shard_->Submit(Make("OpenCase", OpenCase("c1", absl::StrCat("p", i))),
+                   [&](Result r) {
+                     if (!r.ok()) ++bad;
+                     if (++answered == kCount) all.set_value();
+                   });
+  }
+  all.get_future().wait();
+  EXPECT_EQ(bad, 0);
+  EXPECT_EQ(shard_->Status().events, kCount + 2);
+  auto rows = shard_->Snapshot();
+  ASSERT_TRUE(rows.ok());
+  const auto* history =
+      (*rows)->FindRow("parent/companies/acme/customers/c1",
+                       common::v1::ParentRow::default_instance());
+  ASSERT_NE(history, nullptr);
+  EXPECT_EQ(static_cast<const common::v1::ParentRow*>(history)->revision(),
+            kCount + 1);
+  const auto verdict = shard_->Verify(dir_ / "scratch");
+  ASSERT_TRUE(verdict.ok());
+  EXPECT_TRUE(verdict->ok) << verdict->problem;
+}
+
+TEST_F(ShardTest, AFullQueueAsksToComeBack) {
+  options_.max_queued_commands = 4;
+  Start();
+  Fill(0);
+  std::atomic<int> overloaded{0};
+  std::atomic<int> answered{0};
+  constexpr int kCount = 2000;
+  std::promise<void> all;
+  for (int i = 0; i < kCount; ++i) {
+    shard_->Submit(
+        Make("OpenCase", OpenCase("c1", absl::StrCat("q", i))), [&](Result r) {
+          if (ReasonOf(r.status()) == "OVERLOADED") {
+            EXPECT_TRUE(r.status().GetPayload(kRetryInfoUrl).has_value());
+            ++overloaded;
+          } else {
+            EXPECT_TRUE(r.ok()) << r.status();
+          }
+          if (++answered == kCount) all.set_value();
+        });
+  }
+  all.get_future().wait();
+  EXPECT_GT(overloaded, 0);
+}
+
+TEST_F(ShardTest, LowDiskSpaceMakesItReadOnlyAndBack) {
+  std::atomic<int64_t> free{int64_t{1} << 40};
+  options_.free_bytes = [&]() -> absl::StatusOr<int64_t> { return free; };
+  Start();
+  Fill(1);
+  free = 1000;
+  AwaitState(ShardState::kReadOnly);
+  EXPECT_EQ(ReasonOf(Run("OpenCase", OpenCase("c1", "k9")).status()),
+            "DISK_SPACE_LOW");
+  EXPECT_EQ(Case(kCase).subject(), "空调不制冷");
+  free = int64_t{1} << 40;
+  AwaitState(ShardState::kServing);
+  EXPECT_TRUE(Run("OpenCase", OpenCase("c1", "k9")).ok());
+}
+
+TEST_F(ShardTest, AnUnknownFactStopsTheOwnerWithOffsetKeyAndReason) {
+  Start();
+  Fill(1);
+  const int64_t claim = shard_->Status().claim;
+  const int64_t offset = shard_->Status().offset;
+  shard_.reset();
+  // A fact of a newer version: field 4000, valid in every other way.
+  auto appender = log_->OpenAppender({service_.topic(), 0});
+  ASSERT_TRUE(appender.ok());
+  log::Record record;
+  record.key = "companies/acme/customers/c1";
+  record.value = std::string("\x82\xfa\x01\x00", 4);
+  for (const auto& [name, value] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"ce_id", "intake/0/x"},
+           {"ce_subject", "companies/acme/customers/c1"},
+           {"ce_time", "2026-03-02T01:00:00Z"},
+           {"ce_recordtime", "2026-03-02T01:00:00Z"},
+           {"ce_sequence", "000000000003"}}) {
+    record.headers.emplace_back(name, value);
+  }
+  log::StampEvent(record, claim, 3, false);
+  std::promise<absl::StatusOr<int64_t>> done;
+  (*appender)->Append(
+      record, [&](absl::StatusOr<int64_t> o) { done.set_value(std::move(o)); });
+  ASSERT_EQ(done.get_future().get().value(), offset);
+  shard_ = StartShard(options_);
+  AwaitState(ShardState::kHalted);
+  while (shard_->Status().problem_offset < 0) std::this_thread::yield();
+  const ShardStatus status = shard_->Status();
+  EXPECT_EQ(status.problem_offset, offset);
+  EXPECT_EQ(status.problem_key, "companies/acme/customers/c1");
+  EXPECT_NE(status.problem_reason, "");
+  EXPECT_FALSE(shard_->Snapshot().ok());
+  EXPECT_EQ(ReasonOf(Run("OpenCase", OpenCase("c1", "k9")).status()),
+            "NOT_READY");
+}
+
+TEST_F(ShardTest, ADeposedOwnerFindsOutAndClaimsAgain) {
+  Start();
+  Fill(1);
+  const int64_t first_claim = shard_->Status().claim;
+  // Somebody else claims and goes away.
+  auto appender = log_->OpenAppender({service_.topic(), 0});
+  ASSERT_TRUE(appender.ok());
+  std::promise<absl::StatusOr<int64_t>> done;
+  (*appender)->Append(
+      log::MakeClaim({"other", "nonce", "address"}),
+      [&](absl::StatusOr<int64_t> o) { done.set_value(std::move(o)); });
+  ASSERT_TRUE(done.get_future().get().ok());
+  const auto result = Run("OpenCase", OpenCase("c1", "k9"));
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_GT(shard_->Status().claim, first_claim);
+  // The record written under the old claim is void, not doubled.
+  EXPECT_EQ(shard_->Status().events, 4);
+  EXPECT_EQ(shard_->Status().void_records, 1);
+  const auto verdict = shard_->Verify(dir_ / "scratch");
+  ASSERT_TRUE(verdict.ok());
+  EXPECT_TRUE(verdict->ok) << verdict->problem;
+}
+
+TEST_F(ShardTest, StoppingAnswersEveryCaller) {
+  Start();
+  Fill(0);
+  std::atomic<int> answered{0};
+  constexpr int kCount = 500;
+  for (int i = 0; i < kCount; ++i) {
+    shard_->Submit(Make("OpenCase", OpenCase("c1", absl::StrCat("s", i))),
+                   [&](Result) { ++answered; });
+  }
+  shard_.reset();
+  EXPECT_EQ(answered, kCount);
+}
+
+}  // namespace
+}  // namespace aftercare::shard
