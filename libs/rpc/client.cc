@@ -1,0 +1,132 @@
+#include "libs/rpc/client.h"
+
+#include <algorithm>
+#include <future>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "google/rpc/error_details.pb.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/grpcpp.h"
+#include "libs/base/refusal.h"
+#include "libs/base/status_macros.h"
+#include "libs/base/time.h"
+#include "libs/rpc/identity.h"
+#include "libs/rpc/status.h"
+
+namespace aftercare::rpc {
+namespace {
+
+absl::Duration RetryDelay(const absl::Status& status, absl::Duration fallback) {
+  google::rpc::RetryInfo info;
+  const auto payload = status.GetPayload(kRetryInfoUrl);
+  if (payload && info.ParseFromString(std::string(*payload))) {
+    return std::min(FromProto(info.retry_delay()), absl::Seconds(1));
+  }
+  return fallback;
+}
+
+}  // namespace
+
+class Client::Impl {
+ public:
+  explicit Impl(const std::string& target) {
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(64 << 20);
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+    channel = grpc::CreateCustomChannel(
+        target, grpc::InsecureChannelCredentials(), arguments);
+    stub = std::make_unique<grpc::GenericStub>(channel);
+  }
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<grpc::GenericStub> stub;
+};
+
+Client::Client(const std::string& target)
+    : impl_(std::make_unique<Impl>(target)) {}
+Client::~Client() = default;
+
+std::string MethodPath(const google::protobuf::MethodDescriptor& method) {
+  return absl::StrCat("/", method.service()->full_name(), "/", method.name());
+}
+
+void Client::InvokeAsync(
+    const std::string& method, const std::string& request, const Call& call,
+    std::function<void(absl::StatusOr<std::string>)> done) {
+  struct State {
+    grpc::ClientContext context;
+    grpc::ByteBuffer request;
+    grpc::ByteBuffer response;
+  };
+  auto* state = new State;
+  state->context.set_deadline(absl::ToChronoTime(absl::Now() + call.deadline));
+  if (!call.actor.empty()) {
+    state->context.AddMetadata(kActorMetadata, call.actor);
+  }
+  const grpc::Slice slice(request);
+  state->request = grpc::ByteBuffer(&slice, 1);
+  impl_->stub->UnaryCall(
+      &state->context, method, grpc::StubOptions(), &state->request,
+      &state->response, [state, done = std::move(done)](grpc::Status status) {
+        if (!status.ok()) {
+          done(FromGrpc(status));
+        } else {
+          std::vector<grpc::Slice> slices;
+          std::string bytes;
+          if (state->response.Dump(&slices).ok()) {
+            for (const grpc::Slice& part : slices) {
+              bytes.append(reinterpret_cast<const char*>(part.begin()),
+                           part.size());
+            }
+          }
+          done(std::move(bytes));
+        }
+        delete state;
+      });
+}
+
+absl::StatusOr<std::string> Client::InvokeRaw(const std::string& method,
+                                              const std::string& request,
+                                              const Call& call) {
+  const absl::Time end = absl::Now() + call.deadline;
+  absl::Duration pause = absl::Milliseconds(20);
+  while (true) {
+    std::promise<absl::StatusOr<std::string>> promise;
+    Call once = call;
+    once.deadline = std::max(end - absl::Now(), absl::Milliseconds(1));
+    InvokeAsync(method, request, once, [&](absl::StatusOr<std::string> answer) {
+      promise.set_value(std::move(answer));
+    });
+    absl::StatusOr<std::string> answer = promise.get_future().get();
+    if (!call.retry || !absl::IsUnavailable(answer.status())) return answer;
+    const absl::Duration delay = RetryDelay(answer.status(), pause);
+    if (absl::Now() + delay >= end) return answer;
+    absl::SleepFor(delay);
+    pause = std::min(pause * 2, absl::Seconds(1));
+  }
+}
+
+absl::StatusOr<std::unique_ptr<google::protobuf::Message>> Client::Invoke(
+    const google::protobuf::MethodDescriptor& method,
+    const google::protobuf::Message& request, const Call& call) {
+  ASSIGN_OR_RETURN(
+      const std::string bytes,
+      InvokeRaw(MethodPath(method), request.SerializeAsString(), call));
+  std::unique_ptr<google::protobuf::Message> response(
+      google::protobuf::MessageFactory::generated_factory()
+          ->GetPrototype(method.output_type())
+          ->New());
+  if (!response->ParseFromString(bytes)) {
+    return absl::DataLossError("the server's answer does not parse");
+  }
+  return response;
+}
+
+}  // namespace aftercare::rpc
