@@ -15,7 +15,6 @@ inline constexpr absl::string_view kBookingByEnd = "booking_by_end";
 inline constexpr absl::string_view kOpenByDueTime = "open_by_due_time";
 
 // Indexes that queries read; keys in views.cc.
-inline constexpr absl::string_view kTechnicianByName = "technician_by_name";
 inline constexpr absl::string_view kVisitByStart = "visit_by_start";
 inline constexpr absl::string_view kOrderByOpenTime = "order_by_open_time";
 
