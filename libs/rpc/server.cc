@@ -13,6 +13,7 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/impl/codegen/rpc_service_method.h"
 #include "grpcpp/impl/codegen/server_callback_handlers.h"
+#include "grpcpp/impl/codegen/service_type.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "libs/base/refusal.h"
 #include "libs/rpc/status.h"

@@ -1,0 +1,422 @@
+#include "libs/rpc/admin_service.h"
+
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "aftercare/common/v1/reasons.pb.h"
+#include "google/protobuf/util/json_util.h"
+#include "libs/base/ids.h"
+#include "libs/base/memory_rows.h"
+#include "libs/base/names.h"
+#include "libs/base/refusal.h"
+#include "libs/base/status_macros.h"
+#include "libs/base/time.h"
+#include "libs/log/fold.h"
+#include "libs/shard/apply.h"
+#include "libs/shard/history_rows.h"
+
+namespace aftercare::rpc {
+namespace {
+
+using google::protobuf::Message;
+using Hosts = std::vector<std::unique_ptr<Hosted>>;
+
+constexpr int kReadBatch = 2000;
+
+admin::v1::Shard::State StateOf(shard::ShardState state) {
+  switch (state) {
+    case shard::ShardState::kReplaying:
+      return admin::v1::Shard::REPLAYING;
+    case shard::ShardState::kServing:
+      return admin::v1::Shard::SERVING;
+    case shard::ShardState::kReadOnly:
+      return admin::v1::Shard::READ_ONLY;
+    case shard::ShardState::kHalted:
+      return admin::v1::Shard::HALTED;
+    case shard::ShardState::kInDoubt:
+      return admin::v1::Shard::IN_DOUBT;
+  }
+  return admin::v1::Shard::STATE_UNSPECIFIED;
+}
+
+admin::v1::Shard ShardOf(const shard::Service& service,
+                         const shard::ShardStatus& status) {
+  admin::v1::Shard shown;
+  shown.set_service(status.service);
+  shown.set_partition(status.partition);
+  shown.set_state(StateOf(status.state));
+  shown.set_offset(status.offset);
+  shown.set_claim(status.claim);
+  shown.set_events(status.events);
+  shown.set_rows(status.rows);
+  shown.set_void_records(status.void_records);
+  shown.set_digest(status.digest);
+  shown.set_queued_commands(status.queued_commands);
+  if (status.state == shard::ShardState::kHalted) {
+    auto* problem = shown.mutable_problem();
+    problem->set_topic(service.topic());
+    problem->set_partition(status.partition);
+    problem->set_offset(status.problem_offset);
+    problem->set_key(status.problem_key);
+    problem->set_reason(status.problem_reason);
+  }
+  return shown;
+}
+
+int64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  int64_t size = 0;
+  int64_t resident = 0;
+  statm >> size >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+class Admin {
+ public:
+  Admin(const Hosts& hosted, log::Log& log, ReactionControl reactions,
+        AdminOptions options)
+      : hosted_(hosted),
+        log_(log),
+        reactions_(std::move(reactions)),
+        options_(std::move(options)) {}
+
+  absl::StatusOr<std::string> Handle(const CallInfo& info,
+                                     const Message& request) {
+    const std::string& name = info.method->name();
+    if (name == "GetStatus") return GetStatus();
+    if (name == "VerifyShards") {
+      return Verify(
+          static_cast<const admin::v1::VerifyShardsRequest&>(request));
+    }
+    if (name == "ReadEvents") {
+      return ReadEvents(
+          static_cast<const admin::v1::ReadEventsRequest&>(request));
+    }
+    if (name == "ReadAsOf") {
+      return ReadAsOf(static_cast<const admin::v1::ReadAsOfRequest&>(request));
+    }
+    if (name == "WriteCheckpoint") {
+      return WriteCheckpoint(
+          static_cast<const admin::v1::WriteCheckpointRequest&>(request));
+    }
+    if (name == "ListParked") {
+      admin::v1::ListParkedResponse response;
+      if (reactions_.parked != nullptr) {
+        for (auto& parked : reactions_.parked()) {
+          *response.add_parked() = std::move(parked);
+        }
+      }
+      return response.SerializeAsString();
+    }
+    if (name == "ResolveParked") {
+      return ResolveParked(
+          static_cast<const admin::v1::ResolveParkedRequest&>(request));
+    }
+    return Refuse(common::v1::REASON_METHOD_UNKNOWN, "unknown method");
+  }
+
+ private:
+  absl::StatusOr<std::string> GetStatus() {
+    admin::v1::Status status;
+    for (const auto& host : hosted_) {
+      for (const auto& shard : host->shards) {
+        *status.add_shards() = ShardOf(*host->service, shard->Status());
+      }
+    }
+    if (reactions_.status != nullptr) {
+      for (auto& reaction : reactions_.status()) {
+        *status.add_reactions() = std::move(reaction);
+      }
+    }
+    struct statvfs info {};
+    if (statvfs(options_.data_directory.c_str(), &info) == 0) {
+      status.set_free_disk_bytes(static_cast<int64_t>(info.f_bavail) *
+                                 static_cast<int64_t>(info.f_frsize));
+    }
+    status.set_resident_memory_bytes(ResidentBytes());
+    return status.SerializeAsString();
+  }
+
+  absl::StatusOr<std::string> Verify(
+      const admin::v1::VerifyShardsRequest& request) {
+    if (!request.service().empty() && FindHost(request.service()) == nullptr) {
+      return InvalidField("service", "this process runs no such service");
+    }
+    admin::v1::VerifyShardsResponse response;
+    response.set_ok(true);
+    for (const auto& host : hosted_) {
+      if (!request.service().empty() &&
+          host->service->name() != request.service()) {
+        continue;
+      }
+      for (size_t p = 0; p < host->shards.size(); ++p) {
+        auto* shown = response.add_verdicts();
+        shown->set_service(host->service->name());
+        shown->set_partition(static_cast<int>(p));
+        auto verdict = host->shards[p]->Verify(
+            absl::StrCat(options_.scratch_directory, "/verify-", RandomId()));
+        if (verdict.ok()) {
+          shown->set_offset(verdict->offset);
+          shown->set_live_digest(verdict->live_digest);
+          shown->set_scanned_digest(verdict->scanned_digest);
+          shown->set_replayed_digest(verdict->replayed_digest);
+          shown->set_ok(verdict->ok);
+          shown->set_problem(verdict->problem);
+        } else {
+          shown->set_problem(std::string(verdict.status().message()));
+        }
+        response.set_ok(response.ok() && shown->ok());
+      }
+    }
+    return response.SerializeAsString();
+  }
+
+  const Hosted* FindHost(absl::string_view service) const {
+    for (const auto& host : hosted_) {
+      if (host->service->name() == service) return host.get();
+    }
+    return nullptr;
+  }
+
+  absl::StatusOr<std::string> ReadEvents(
+      const admin::v1::ReadEventsRequest& request) {
+    const Hosted* host = FindHost(request.service());
+    if (host == nullptr) {
+      return InvalidField("service", "this process runs no such service");
+    }
+    if (request.partition() < 0 ||
+        request.partition() >= static_cast<int>(host->shards.size())) {
+      return InvalidField("partition", "is out of range");
+    }
+    if (request.offset() < 0) {
+      return InvalidField("offset", "must not be negative");
+    }
+    if (request.max_events() < 0) {
+      return InvalidField("max_events", "must not be negative");
+    }
+    if (request.has_wait() && !IsValid(request.wait())) {
+      return InvalidField("wait", "is no duration");
+    }
+    const int limit =
+        request.max_events() == 0 ? 100 : std::min(request.max_events(), 1000);
+    const log::TopicPartition partition{host->service->topic(),
+                                        request.partition()};
+    auto reader = log_.OpenReader(partition, request.offset());
+    if (!reader.ok()) return InvalidField("offset", "cannot be read from");
+    const absl::Duration wait = std::clamp(
+        FromProto(request.wait()), absl::ZeroDuration(), absl::Seconds(10));
+    admin::v1::ReadEventsResponse response;
+    auto records = (*reader)->Read(limit, wait);
+    if (absl::IsOutOfRange(records.status())) {
+      return InvalidField("offset", "lies behind the end of the log");
+    }
+    if (!records.ok()) {
+      auto* entry = response.add_entries();
+      entry->set_offset((*reader)->position());
+      entry->set_kind(admin::v1::LogEntry::UNREADABLE);
+      entry->set_text(std::string(records.status().message()));
+      response.set_next_offset((*reader)->position() + 1);
+      return response.SerializeAsString();
+    }
+    for (const log::StoredRecord& stored : *records) {
+      *response.add_entries() = Show(*host->service, stored);
+    }
+    response.set_next_offset((*reader)->position());
+    return response.SerializeAsString();
+  }
+
+  // What one record is by itself. Whether an event counts depends on what
+  // comes before it; void ones are told apart by their claim and seq headers.
+  static admin::v1::LogEntry Show(const shard::Service& service,
+                                  const log::StoredRecord& stored) {
+    admin::v1::LogEntry entry;
+    entry.set_offset(stored.offset);
+    entry.set_key(stored.record.key);
+    for (const auto& [name, value] : stored.record.headers) {
+      (*entry.mutable_headers())[name] = value;
+    }
+    if (!stored.record.Header(log::kOwnerHeader).empty()) {
+      entry.set_kind(admin::v1::LogEntry::CLAIM);
+      return entry;
+    }
+    auto event = shard::FromRecord(service, stored);
+    if (!event.ok()) {
+      entry.set_kind(admin::v1::LogEntry::UNREADABLE);
+      entry.set_text(std::string(event.status().message()));
+      return entry;
+    }
+    entry.set_kind(admin::v1::LogEntry::EVENT);
+    std::string json;
+    if (google::protobuf::util::MessageToJsonString(*event->message, &json)
+            .ok()) {
+      entry.set_text(json);
+    }
+    return entry;
+  }
+
+  absl::StatusOr<std::string> ReadAsOf(
+      const admin::v1::ReadAsOfRequest& request) {
+    if (CompanyOf(request.name()) == request.name() ||
+        BoundaryOf(request.name()).empty() ||
+        request.name().rfind("companies/", 0) != 0) {
+      return InvalidField("name", "must name a resource of a company");
+    }
+    if (request.has_occur_time() == request.has_record_time()) {
+      return InvalidField("occur_time",
+                          "exactly one of occur_time and record_time must be "
+                          "set");
+    }
+    const auto& limit =
+        request.has_occur_time() ? request.occur_time() : request.record_time();
+    if (!IsValid(limit)) {
+      return InvalidField(
+          request.has_occur_time() ? "occur_time" : "record_time",
+          "is outside 1970 to 2199");
+    }
+    const std::string boundary(BoundaryOf(request.name()));
+    admin::v1::ReadAsOfResponse best;
+    for (const auto& host : hosted_) {
+      ASSIGN_OR_RETURN(auto found,
+                       AsOf(*host, boundary, request, FromProto(limit)));
+      // Customers have streams in intake and in returns: the service that has
+      // the resource answers.
+      if (!found.json().empty() || best.events() == 0) best = std::move(found);
+      if (!best.json().empty()) break;
+    }
+    return best.SerializeAsString();
+  }
+
+  absl::StatusOr<admin::v1::ReadAsOfResponse> AsOf(
+      const Hosted& host, const std::string& boundary,
+      const admin::v1::ReadAsOfRequest& request, absl::Time limit) {
+    const shard::Service& service = *host.service;
+    const int partition =
+        log::PartitionOf(boundary, static_cast<int>(host.shards.size()));
+    MemoryRows rows(service.schema());
+    admin::v1::ReadAsOfResponse response;
+    ASSIGN_OR_RETURN(auto reader,
+                     log_.OpenReader({service.topic(), partition}, 0));
+    log::Fold fold;
+    while (true) {
+      ASSIGN_OR_RETURN(auto records,
+                       reader->Read(kReadBatch, absl::ZeroDuration()));
+      if (records.empty()) break;
+      for (log::StoredRecord& record : records) {
+        log::FoldStep step = fold.Apply(std::move(record));
+        if (step.kind != log::FoldStep::Kind::kGroup) continue;
+        for (const log::StoredRecord& member : step.group) {
+          if (member.record.key != boundary) continue;
+          auto event = shard::FromRecord(service, member);
+          if (!event.ok() || shard::IsPlatformFact(*event->message)) continue;
+          const absl::Time time = request.has_occur_time()
+                                      ? event->meta.occur_time
+                                      : event->meta.record_time;
+          if (time > limit) continue;
+          service.evolve()(rows, event->meta, *event->message);
+          response.set_events(response.events() + 1);
+        }
+      }
+    }
+    for (const auto& table : service.schema().tables()) {
+      // The core's own rows are no resources.
+      if (table->prototype->GetDescriptor()->file()->package() !=
+          service.event_prototype().GetDescriptor()->file()->package()) {
+        continue;
+      }
+      const Message* row =
+          rows.FindRow(RowKey(table->name, request.name()), *table->prototype);
+      if (row == nullptr) continue;
+      response.set_type(row->GetDescriptor()->full_name());
+      std::string json;
+      if (google::protobuf::util::MessageToJsonString(*row, &json).ok()) {
+        response.set_json(json);
+      }
+    }
+    return response;
+  }
+
+  absl::StatusOr<std::string> WriteCheckpoint(
+      const admin::v1::WriteCheckpointRequest& request) {
+    std::error_code error;
+    if (request.directory().empty() || request.directory()[0] != '/' ||
+        std::filesystem::exists(request.directory(), error)) {
+      return InvalidField("directory",
+                          "must be an absolute path that does not exist yet");
+    }
+    admin::v1::WriteCheckpointResponse response;
+    for (const auto& host : hosted_) {
+      const std::string parent =
+          absl::StrCat(request.directory(), "/", host->service->name());
+      std::filesystem::create_directories(parent, error);
+      if (error) return InvalidField("directory", error.message());
+      for (size_t p = 0; p < host->shards.size(); ++p) {
+        RETURN_IF_ERROR(
+            host->shards[p]->Checkpoint(absl::StrCat(parent, "/", p)));
+        *response.add_shards() =
+            ShardOf(*host->service, host->shards[p]->Status());
+      }
+    }
+    return response.SerializeAsString();
+  }
+
+  absl::StatusOr<std::string> ResolveParked(
+      const admin::v1::ResolveParkedRequest& request) {
+    if (request.action() != admin::v1::ResolveParkedRequest::RETRY &&
+        request.action() != admin::v1::ResolveParkedRequest::SKIP) {
+      return InvalidField("action", "must be retry or skip");
+    }
+    if (reactions_.resolve == nullptr) return NotFound(request.event_id());
+    ASSIGN_OR_RETURN(
+        auto parked,
+        reactions_.resolve(
+            request.reaction(), request.event_id(),
+            request.action() == admin::v1::ResolveParkedRequest::RETRY));
+    return parked.SerializeAsString();
+  }
+
+  const Hosts& hosted_;
+  log::Log& log_;
+  const ReactionControl reactions_;
+  const AdminOptions options_;
+};
+
+}  // namespace
+
+void RegisterAdminService(Server& server, const Gateway& gateway,
+                          const Hosts& hosted, log::Log& log,
+                          Executor& executor, ReactionControl reactions,
+                          AdminOptions options) {
+  auto admin = std::make_shared<Admin>(hosted, log, std::move(reactions),
+                                       std::move(options));
+  const auto* service =
+      admin::v1::GetStatusRequest::descriptor()->file()->FindServiceByName(
+          "AdminService");
+  server.AddService(
+      service,
+      [admin, &gateway, &executor](
+          CallInfo info, std::shared_ptr<Message> request, Responder respond) {
+        const std::string name = TextAt(*request, "name");
+        auto actor = gateway.Authorize(info, CompanyOf(name));
+        if (!actor.ok()) {
+          respond(actor.status());
+          return;
+        }
+        if (!executor.Run([admin, info, request, respond] {
+              respond(admin->Handle(info, *request));
+            })) {
+          respond(WithRetryDelay(
+              Refuse(common::v1::REASON_OVERLOADED, "too many queries wait"),
+              absl::Milliseconds(200)));
+        }
+      });
+}
+
+}  // namespace aftercare::rpc
