@@ -23,15 +23,6 @@ using common::v1::SlaClock;
 // gives the time: people agree on such times.
 constexpr absl::Duration kSlot = absl::Minutes(15);
 
-// Keys are "<name> <time>": a space sorts before all that a name may hold.
-std::string TimeKey(absl::string_view name, absl::Time time) {
-  return absl::StrCat(name, " ", SortableTime(time));
-}
-
-std::string KeysEnd(absl::string_view name) {
-  return PrefixEnd(absl::StrCat(name, " "));
-}
-
 const handbook::v1::Territory* TerritoryOf(const CommandContext& context,
                                            absl::string_view name) {
   const absl::string_view id = IdOf(BoundaryOf(name));
@@ -156,6 +147,15 @@ std::string FunnelText(const v1::AssignmentFunnel& funnel) {
 }
 
 }  // namespace
+
+// Keys are "<name> <time>": a space sorts before all that a name may hold.
+std::string TimeKey(absl::string_view name, absl::Time time) {
+  return absl::StrCat(name, " ", SortableTime(time));
+}
+
+std::string KeysEnd(absl::string_view name) {
+  return PrefixEnd(absl::StrCat(name, " "));
+}
 
 Stretch StretchOf(const common::v1::Interval& interval) {
   return {FromProto(interval.start()), FromProto(interval.end())};

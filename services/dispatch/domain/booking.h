@@ -38,6 +38,11 @@ struct Stretch {
 Stretch StretchOf(const common::v1::Interval& interval);
 common::v1::Interval ToInterval(const Stretch& stretch);
 
+// Index keys of what happens at an instant, under a resource's name; KeysEnd is
+// behind all of them.
+std::string TimeKey(absl::string_view name, absl::Time time);
+std::string KeysEnd(absl::string_view name);
+
 // Completed, given up or cancelled: no step follows.
 bool IsFinished(const v1::WorkOrder& order);
 

@@ -232,6 +232,12 @@ absl::StatusOr<int64_t> SumOfWork(const v1::CompleteWorkOrderRequest& request,
   return sum;
 }
 
+// The order of a case whose own id another case's order has.
+std::string OtherName(absl::string_view territory,
+                      absl::string_view case_name) {
+  return absl::StrCat(territory, "/workOrders/", IdFrom(case_name));
+}
+
 }  // namespace
 
 DispatchDecision Decide(const RowReader& rows, const CommandContext& context,
@@ -288,8 +294,7 @@ DispatchDecision Decide(const RowReader& rows, const CommandContext& context,
   if (taken != nullptr && context.actor == "system" &&
       taken->case_() != request.case_()) {
     // Two customers' cases may have the same id; neither repair may be lost.
-    name =
-        absl::StrCat(request.parent(), "/workOrders/", IdFrom(request.case_()));
+    name = OtherName(request.parent(), request.case_());
     taken = rows.Find(kWorkOrders, name);
   }
   if (taken != nullptr) return AlreadyExists(name);
@@ -554,6 +559,12 @@ DispatchDecision Decide(const RowReader& rows, const CommandContext& context,
                         const v1::CancelWorkOrderRequest& request) {
   ASSIGN_OR_RETURN(const Order* order, FindOrder(rows, request));
   RETURN_IF_ERROR(CheckText("reason", request.reason(), kMaxLongText));
+  if (!request.case_().empty() && request.case_() != order->case_()) {
+    const std::string other =
+        OtherName(BoundaryOf(order->name()), request.case_());
+    order = rows.Find(kWorkOrders, other);
+    if (order == nullptr) return NotFound(other);
+  }
   // A closed case ends an order that is open and leaves others as they are.
   if (context.actor == "system" && IsFinished(*order)) return Drafts();
   RETURN_IF_ERROR(CheckStep(*order, context,
