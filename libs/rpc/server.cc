@@ -2,9 +2,13 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "aftercare/common/v1/reasons.pb.h"
 #include "grpc/health/v1/health.pb.h"
@@ -32,48 +36,110 @@ std::string Flatten(const grpc::ByteBuffer& buffer) {
   return bytes;
 }
 
-// The one place that finishes calls. The reactor lives until OnDone; the
-// responder may outlive it (a late answer is ignored).
+class OpenCalls;
+
+// What gRPC knows of a call: lives until OnDone, which cannot come before the
+// call has been finished.
 class UnaryReactor final : public grpc::ServerUnaryReactor {
  public:
-  struct Shared {
-    std::atomic<bool> answered{false};
-    UnaryReactor* reactor = nullptr;
-    grpc::ByteBuffer* response = nullptr;
-    const google::protobuf::MethodDescriptor* method = nullptr;
-    const Observer* observer = nullptr;
-    absl::Time begin;
-
-    void Answer(absl::StatusOr<std::string> answer) {
-      if (answered.exchange(true)) return;
-      if (*observer != nullptr) {
-        (*observer)(*method, answer.status().code(), absl::Now() - begin);
-      }
-      if (!answer.ok()) {
-        reactor->Finish(ToGrpc(answer.status()));
-        return;
-      }
-      const grpc::Slice slice(*answer);
-      *response = grpc::ByteBuffer(&slice, 1);
-      reactor->Finish(grpc::Status::OK);
-    }
-  };
-
-  explicit UnaryReactor(std::shared_ptr<Shared> shared)
-      : shared_(std::move(shared)) {}
-
   void OnDone() override { delete this; }
+};
+
+// The one place that finishes calls. Only responders keep it alive: when the
+// last one is gone without an answer, the destructor gives it.
+class PendingAnswer {
+ public:
+  PendingAnswer(OpenCalls& open, const Observer& observer,
+                const google::protobuf::MethodDescriptor& method,
+                grpc::ByteBuffer* response)
+      : open_(open),
+        observer_(observer),
+        method_(method),
+        begin_(absl::Now()),
+        response_(response),
+        reactor_(new UnaryReactor) {}
+  ~PendingAnswer() {
+    if (answered_) return;
+    Answer(absl::InternalError(
+        absl::StrCat(method_.full_name(), " was never answered")));
+  }
+
+  UnaryReactor* reactor() const { return reactor_; }
+  absl::Time begin() const { return begin_; }
+  void Answer(absl::StatusOr<std::string> answer);
 
  private:
-  // Keeps what the answer writes into until the call is done.
-  std::shared_ptr<Shared> shared_;
+  OpenCalls& open_;
+  const Observer& observer_;
+  const google::protobuf::MethodDescriptor& method_;
+  const absl::Time begin_;
+  grpc::ByteBuffer* const response_;
+  UnaryReactor* const reactor_;
+  std::atomic<bool> answered_{false};
 };
+
+// gRPC's Shutdown waits for every call that has begun, for ever if need be;
+// so whoever shuts down must be able to answer them all.
+class OpenCalls {
+ public:
+  // False once closed.
+  bool Add(const std::shared_ptr<PendingAnswer>& call) {
+    std::lock_guard lock(mutex_);
+    if (closed_) return false;
+    calls_.emplace(call.get(), call);
+    return true;
+  }
+
+  void Remove(const PendingAnswer* call) {
+    std::lock_guard lock(mutex_);
+    calls_.erase(call);
+  }
+
+  void Close() {
+    std::vector<std::shared_ptr<PendingAnswer>> open;
+    {
+      std::lock_guard lock(mutex_);
+      closed_ = true;
+      for (const auto& [key, weak] : calls_) {
+        if (auto call = weak.lock()) open.push_back(std::move(call));
+      }
+    }
+    for (const auto& call : open) call->Answer(ShuttingDown());
+  }
+
+  static absl::Status ShuttingDown() {
+    return WithRetryDelay(
+        Refuse(common::v1::REASON_SHUTTING_DOWN, "the server is stopping"),
+        absl::Seconds(1));
+  }
+
+ private:
+  std::mutex mutex_;
+  bool closed_ = false;
+  absl::flat_hash_map<const PendingAnswer*, std::weak_ptr<PendingAnswer>>
+      calls_;
+};
+
+void PendingAnswer::Answer(absl::StatusOr<std::string> answer) {
+  if (answered_.exchange(true)) return;
+  open_.Remove(this);
+  const grpc::Status status = ToGrpc(answer.status());
+  if (observer_ != nullptr) {
+    observer_(method_, static_cast<absl::StatusCode>(status.error_code()),
+              absl::Now() - begin_);
+  }
+  if (answer.ok()) {
+    const grpc::Slice slice(*answer);
+    *response_ = grpc::ByteBuffer(&slice, 1);
+  }
+  reactor_->Finish(status);
+}
 
 class DynamicService final : public grpc::Service {
  public:
   DynamicService(const google::protobuf::ServiceDescriptor* service,
-                 Handler handler, const ServerOptions& options)
-      : handler_(std::move(handler)), options_(options) {
+                 Handler handler, const ServerOptions& options, OpenCalls& open)
+      : handler_(std::move(handler)), options_(options), open_(open) {
     for (int i = 0; i < service->method_count(); ++i) {
       const auto* method = service->method(i);
       names_.push_back(
@@ -99,13 +165,13 @@ class DynamicService final : public grpc::Service {
       const google::protobuf::MethodDescriptor* method,
       grpc::CallbackServerContext* context, const grpc::ByteBuffer* buffer,
       grpc::ByteBuffer* response) {
-    auto shared = std::make_shared<UnaryReactor::Shared>();
-    auto* reactor = new UnaryReactor(shared);
-    shared->reactor = reactor;
-    shared->response = response;
-    shared->method = method;
-    shared->observer = &options_.observer;
-    shared->begin = absl::Now();
+    auto shared = std::make_shared<PendingAnswer>(open_, options_.observer,
+                                                  *method, response);
+    UnaryReactor* const reactor = shared->reactor();
+    if (!open_.Add(shared)) {
+      shared->Answer(OpenCalls::ShuttingDown());
+      return reactor;
+    }
     if (buffer->Length() > kMaxRequestBytes) {
       shared->Answer(Refuse(
           common::v1::REASON_REQUEST_TOO_LARGE,
@@ -129,14 +195,14 @@ class DynamicService final : public grpc::Service {
     info.method = method;
     const auto deadline = context->deadline();
     info.deadline = deadline == std::chrono::system_clock::time_point::max()
-                        ? shared->begin + options_.default_deadline
+                        ? shared->begin() + options_.default_deadline
                         : absl::FromChrono(deadline);
     for (const auto& [key, value] : context->client_metadata()) {
       info.metadata.emplace(std::string(key.data(), key.size()),
                             std::string(value.data(), value.size()));
     }
     handler_(std::move(info), std::move(request),
-             [shared](absl::StatusOr<std::string> answer) {
+             [shared = std::move(shared)](absl::StatusOr<std::string> answer) {
                shared->Answer(std::move(answer));
              });
     return reactor;
@@ -145,6 +211,7 @@ class DynamicService final : public grpc::Service {
   std::vector<std::string> names_;
   const Handler handler_;
   const ServerOptions& options_;
+  OpenCalls& open_;
 };
 
 }  // namespace
@@ -154,6 +221,7 @@ class Server::Impl {
   explicit Impl(ServerOptions o) : options(std::move(o)) {}
 
   ServerOptions options;
+  OpenCalls open;
   std::vector<std::unique_ptr<DynamicService>> services;
   std::atomic<bool> serving{false};
   std::unique_ptr<grpc::Server> server;
@@ -191,7 +259,7 @@ Server::~Server() { Shutdown(absl::ZeroDuration()); }
 void Server::AddService(const google::protobuf::ServiceDescriptor* service,
                         Handler handler) {
   impl_->services.push_back(std::make_unique<DynamicService>(
-      service, std::move(handler), impl_->options));
+      service, std::move(handler), impl_->options, impl_->open));
 }
 
 absl::Status Server::Start(const std::string& address) {
@@ -213,7 +281,23 @@ void Server::SetServing(bool serving) { impl_->serving = serving; }
 void Server::Shutdown(absl::Duration grace) {
   if (impl_->server == nullptr) return;
   impl_->serving = false;
-  impl_->server->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+  std::mutex mutex;
+  std::condition_variable ended;
+  bool over = false;
+  std::thread closer([&] {
+    std::unique_lock lock(mutex);
+    ended.wait_for(lock, absl::ToChronoMilliseconds(grace),
+                   [&] { return over; });
+    impl_->open.Close();
+  });
+  impl_->server->Shutdown(
+      absl::ToChronoTime(absl::Now() + grace + absl::Seconds(1)));
+  {
+    std::lock_guard lock(mutex);
+    over = true;
+  }
+  ended.notify_one();
+  closer.join();
   impl_->server->Wait();
   impl_->server.reset();
 }

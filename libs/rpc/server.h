@@ -43,8 +43,9 @@ struct CallInfo {
   std::map<std::string, std::string, std::less<>> metadata;
 };
 
-// Gives the answer: a refusal, or the serialized response message. Exactly
-// once, from any thread; later calls are ignored.
+// Gives the answer: a refusal, or the serialized response message. Once, from
+// any thread; later calls are ignored. A responder that is dropped without an
+// answer ends the call with INTERNAL_ERROR: no call stays open for ever.
 using Responder = std::function<void(absl::StatusOr<std::string>)>;
 
 // Must not block: long work goes to another thread. `request` has the method's
@@ -81,7 +82,8 @@ class Server {
   void SetServing(bool serving);
 
   // No new calls; those under way have until `grace` to finish, then they are
-  // cancelled. Returns when all are gone.
+  // answered with SHUTTING_DOWN and whatever their handlers say later is
+  // ignored. Returns when all are gone.
   void Shutdown(absl::Duration grace);
 
  private:
