@@ -16,6 +16,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "libs/base/logging.h"
+#include "libs/base/refusal.h"
 #include "libs/base/status_macros.h"
 #include "libs/log/embedded_log.h"
 #include "libs/reaction/reaction.h"
@@ -132,26 +133,62 @@ absl::Status Run(const Flags& flags) {
   gateway.Register(server);
   rpc::RegisterHandbookService(server, gateway, hosted);
 
-  std::vector<reaction::Target> targets;
+  ASSIGN_OR_RETURN(auto progress,
+                   reaction::Progress::Open(flags.data + "/reactions"));
+  std::vector<std::unique_ptr<reaction::Reaction>> reactions;
   for (size_t i = 0; i < hosted.size(); ++i) {
     reaction::Target target;
     target.service = hosted[i]->service.get();
     for (const auto& shard : hosted[i]->shards) {
       target.shards.push_back(shard.get());
     }
-    target.mappings = std::move(parts[i].reactions);
-    targets.push_back(std::move(target));
+    for (const reaction::Mapping& mapping : parts[i].reactions) {
+      const rpc::Hosted* source = nullptr;
+      for (const auto& host : hosted) {
+        if (host->service->name() == mapping.source) source = host.get();
+      }
+      if (source == nullptr) {
+        return absl::FailedPreconditionError(absl::StrCat(
+            "a reaction names the unknown service ", mapping.source));
+      }
+      for (int p = 0; p < flags.partitions; ++p) {
+        reaction::ReactionOptions options;
+        options.partition = p;
+        ASSIGN_OR_RETURN(auto reaction, reaction::Reaction::Start(
+                                            *log, *source->service, target,
+                                            mapping, *progress, options));
+        reactions.push_back(std::move(reaction));
+      }
+    }
   }
-  reaction::EngineOptions engine_options;
-  engine_options.directory = flags.data + "/reactions";
-  ASSIGN_OR_RETURN(auto engine, reaction::Engine::Start(
-                                    *log, std::move(targets), engine_options));
   rpc::ReactionControl control;
-  control.status = [&engine] { return engine->Status(); };
-  control.parked = [&engine] { return engine->Parked(); };
-  control.resolve = [&engine](const std::string& reaction,
-                              const std::string& event_id, bool retry) {
-    return engine->Resolve(reaction, event_id, retry);
+  control.status = [&reactions] {
+    std::vector<admin::v1::Reaction> all;
+    for (const auto& reaction : reactions) all.push_back(reaction->Status());
+    return all;
+  };
+  control.parked = [&reactions] {
+    std::vector<admin::v1::Parked> all;
+    for (const auto& reaction : reactions) {
+      for (auto& parked : reaction->ListParked()) {
+        all.push_back(std::move(parked));
+      }
+    }
+    return all;
+  };
+  control.resolve = [&reactions](
+                        const std::string& name, const std::string& event_id,
+                        bool retry) -> absl::StatusOr<admin::v1::Parked> {
+    for (const auto& reaction : reactions) {
+      if (reaction->name() != name) continue;
+      auto resolved =
+          reaction->Resolve(event_id,
+                            retry ? admin::v1::ResolveParkedRequest::RETRY
+                                  : admin::v1::ResolveParkedRequest::SKIP,
+                            absl::Seconds(10));
+      if (!absl::IsNotFound(resolved.status())) return resolved;
+    }
+    return NotFound(event_id);
   };
   rpc::RegisterAdminService(server, gateway, hosted, *log, executor, control,
                             {flags.data + "/scratch", flags.data});
@@ -198,7 +235,7 @@ absl::Status Run(const Flags& flags) {
   stopping = true;
   health.join();
   server.Shutdown(absl::Seconds(10));
-  engine.reset();
+  reactions.clear();
   hosted.clear();
   LogInfo("stopped");
   return absl::OkStatus();
