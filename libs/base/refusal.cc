@@ -7,6 +7,8 @@
 #include "absl/strings/strip.h"
 #include "aftercare/common/v1/annotations.pb.h"
 #include "aftercare/common/v1/reasons.pb.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "libs/base/time.h"
 
 namespace aftercare {
@@ -19,6 +21,18 @@ std::string DomainOf(const google::protobuf::EnumValueDescriptor& value) {
   package = package.substr(0, package.find('.'));
   if (package == "common") return "aftercare";
   return absl::StrCat(package, ".aftercare");
+}
+
+// The metadata is a map: only sorted is the same refusal the same bytes.
+std::string Bytes(const google::rpc::ErrorInfo& info) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    info.SerializeToCodedStream(&coded);
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -38,7 +52,7 @@ absl::Status RefuseWith(const google::protobuf::EnumValueDescriptor& value,
                       message);
   // A reason without a code would be OK, which a refusal never is.
   if (status.ok()) status = absl::InternalError(message);
-  status.SetPayload(kErrorInfoUrl, absl::Cord(info.SerializeAsString()));
+  status.SetPayload(kErrorInfoUrl, absl::Cord(Bytes(info)));
   return status;
 }
 
