@@ -1,10 +1,14 @@
 #include "services/intake/views.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
+#include <string>
+#include <tuple>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "libs/base/names.h"
 #include "libs/base/refusal.h"
 #include "libs/base/status_macros.h"
@@ -29,6 +33,16 @@ void AddCounts(
   }
 }
 
+// A customer's name, or all customers of a company:
+// "companies/acme/customers/-".
+absl::Status CheckCustomers(absl::string_view parent) {
+  absl::string_view company = parent;
+  if (absl::ConsumeSuffix(&company, "/customers/-")) {
+    return CheckName("parent", "companies/*", company);
+  }
+  return CheckName("parent", "companies/*/customers/*", parent);
+}
+
 }  // namespace
 
 std::vector<std::string> SerialKeys(const v1::Asset& asset) {
@@ -42,13 +56,13 @@ std::vector<std::string> OpenTimeKeys(const v1::Case& c) {
 }
 
 std::vector<std::string> DueTimeKeys(const v1::Case& c) {
-  std::vector<std::string> keys;
+  absl::Time first = absl::InfiniteFuture();
   for (const SlaClock& clock : c.clocks()) {
     if (clock.state() != SlaClock::RUNNING) continue;
-    keys.push_back(absl::StrCat(CompanyOf(c.name()), "|",
-                                SortableTime(FromProto(clock.due_time()))));
+    first = std::min(first, FromProto(clock.due_time()));
   }
-  return keys;
+  if (first == absl::InfiniteFuture()) return {};
+  return {absl::StrCat(CompanyOf(c.name()), "|", SortableTime(first))};
 }
 
 std::vector<absl::Time> CaseTimers(const v1::Case& c) {
@@ -71,6 +85,7 @@ absl::StatusOr<v1::Customer> GetCustomer(
 absl::StatusOr<v1::ListCustomersResponse> ListCustomers(
     const shard::QueryContext& context,
     const v1::ListCustomersRequest& request) {
+  RETURN_IF_ERROR(CheckName("parent", "companies/*", request.parent()));
   v1::ListCustomersResponse response;
   ASSIGN_OR_RETURN(
       *response.mutable_next_page_token(),
@@ -91,6 +106,7 @@ absl::StatusOr<v1::Asset> GetAsset(const shard::QueryContext& context,
 
 absl::StatusOr<v1::ListAssetsResponse> ListAssets(
     const shard::QueryContext& context, const v1::ListAssetsRequest& request) {
+  RETURN_IF_ERROR(CheckCustomers(request.parent()));
   v1::ListAssetsResponse response;
   ASSIGN_OR_RETURN(
       *response.mutable_next_page_token(),
@@ -111,6 +127,7 @@ absl::StatusOr<v1::Case> GetCase(const shard::QueryContext& context,
 
 absl::StatusOr<v1::ListCasesResponse> ListCases(
     const shard::QueryContext& context, const v1::ListCasesRequest& request) {
+  RETURN_IF_ERROR(CheckCustomers(request.parent()));
   if (!v1::Case::State_IsValid(request.state())) {
     return InvalidField("state", "is no known value");
   }
@@ -169,6 +186,7 @@ absl::StatusOr<v1::ListCasesResponse> ListCases(
 absl::StatusOr<v1::CaseSummary> SummarizeCases(
     const shard::QueryContext& context,
     const v1::SummarizeCasesRequest& request) {
+  RETURN_IF_ERROR(CheckName("parent", "companies/*", request.parent()));
   for (const auto& [field, set, time] :
        {std::tuple("open_from", request.has_open_from(), &request.open_from()),
         std::tuple("open_before", request.has_open_before(),

@@ -15,7 +15,7 @@ namespace aftercare::intake {
 
 std::vector<std::string> SerialKeys(const v1::Asset& asset);
 std::vector<std::string> OpenTimeKeys(const v1::Case& c);
-// One key per running clock.
+// The case under the earliest due time of its running clocks; none runs: none.
 std::vector<std::string> DueTimeKeys(const v1::Case& c);
 std::vector<absl::Time> CaseTimers(const v1::Case& c);
 

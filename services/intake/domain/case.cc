@@ -273,7 +273,7 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
                   {{"name", c->name()}});
   }
   if (!IsOpen(*c)) return NotOpen(*c);
-  RETURN_IF_ERROR(CheckNotBefore(context, c->open_time()));
+  RETURN_IF_ERROR(CheckNotBefore(context, c->state_time()));
   Drafts drafts;
   Append(drafts, c->name(), Paused(*c, c->clocks(), context, request.reason()));
   return drafts;
@@ -286,11 +286,7 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
     return Refuse(v1::REASON_CASE_NOT_PAUSED, "the case is not paused",
                   {{"name", c->name()}});
   }
-  for (const SlaClock& clock : c->clocks()) {
-    if (clock.state() == SlaClock::PAUSED) {
-      RETURN_IF_ERROR(CheckNotBefore(context, clock.since_time()));
-    }
-  }
+  RETURN_IF_ERROR(CheckNotBefore(context, c->state_time()));
   v1::IntakeEvent event;
   auto& resumed = *event.mutable_case_resumed();
   resumed.set_name(c->name());
@@ -309,7 +305,7 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
   RETURN_IF_ERROR(CheckText("resolution", request.resolution(), kMaxLongText));
   ASSIGN_OR_RETURN(const v1::Case* c, FindCase(rows, request));
   if (!IsOpen(*c)) return NotOpen(*c);
-  RETURN_IF_ERROR(CheckNotBefore(context, c->open_time()));
+  RETURN_IF_ERROR(CheckNotBefore(context, c->state_time()));
   ASSIGN_OR_RETURN(auto event,
                    Resolved(*c, context, context.actor, request.resolution(),
                             request.by_timeout()));
@@ -327,7 +323,7 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
                   "only a resolved or closed case can be reopened",
                   {{"name", c->name()}});
   }
-  RETURN_IF_ERROR(CheckNotBefore(context, c->resolve_time()));
+  RETURN_IF_ERROR(CheckNotBefore(context, c->state_time()));
   const auto& intake = context.policy->handbook().intake();
   if (c->state() == v1::Case::CLOSED && intake.has_reopen_window()) {
     ASSIGN_OR_RETURN(
@@ -377,7 +373,7 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
         v1::REASON_CASE_NOT_RESOLVED, "only a resolved case can be closed",
         {{"name", c->name()}, {"state", v1::Case::State_Name(c->state())}});
   }
-  RETURN_IF_ERROR(CheckNotBefore(context, c->resolve_time()));
+  RETURN_IF_ERROR(CheckNotBefore(context, c->state_time()));
   // INT-34: a complaint ends when its customer is content; a supervisor may
   // decide otherwise.
   if (c->kind() == v1::Case::COMPLAINT &&
@@ -443,12 +439,24 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
                     const v1::RecordRepairProgressRequest& request) {
   RETURN_IF_ERROR(CheckEnum("stage", request.stage()));
   RETURN_IF_ERROR(CheckOptionalText("note", request.note(), kMaxLongText));
+  RETURN_IF_ERROR(CheckName("work_order",
+                            "companies/*/territories/*/workOrders/*",
+                            request.work_order()));
+  RETURN_IF_ERROR(
+      request.stage() == v1::Case::COMPLETED
+          ? CheckText("technician", request.technician(), kMaxShortText)
+          : CheckOptionalText("technician", request.technician(),
+                              kMaxShortText));
   ASSIGN_OR_RETURN(const v1::Case* c, FindCase(rows, request));
+  if (CompanyOf(request.work_order()) != CompanyOf(c->name())) {
+    return InvalidField("work_order", "belongs to another company");
+  }
   if (c->kind() != v1::Case::REPAIR) {
     return Refuse(v1::REASON_CASE_IS_NO_REPAIR, "the case is no repair",
                   {{"name", c->name()}});
   }
   if (!IsOpen(*c)) return NotOpen(*c);
+  // Reactions run behind: work done before the desk's last word still counts.
   RETURN_IF_ERROR(CheckNotBefore(context, c->open_time()));
   Drafts drafts;
   v1::IntakeEvent event;

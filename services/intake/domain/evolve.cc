@@ -19,6 +19,11 @@ v1::Case& EditCase(RowEditor& rows, const EventMeta& meta) {
   return c;
 }
 
+void SetState(v1::Case& c, v1::Case::State state, const EventMeta& meta) {
+  c.set_state(state);
+  *c.mutable_state_time() = ToProto(meta.occur_time);
+}
+
 template <typename Clocks>
 void PutClocks(v1::Case& c, const Clocks& changed) {
   for (const auto& clock : changed) {
@@ -61,6 +66,7 @@ void Evolve(RowEditor& rows, const EventMeta& meta,
     case v1::IntakeEvent::kCaseOpened: {
       v1::Case& c = rows.Edit(kCases, meta.subject);
       c = event.case_opened().case_();
+      *c.mutable_state_time() = ToProto(meta.occur_time);
       Stamp(c, meta);
       return;
     }
@@ -73,14 +79,14 @@ void Evolve(RowEditor& rows, const EventMeta& meta,
     }
     case v1::IntakeEvent::kCasePaused: {
       v1::Case& c = EditCase(rows, meta);
-      c.set_state(v1::Case::PAUSED);
+      SetState(c, v1::Case::PAUSED, meta);
       c.set_pause_reason(event.case_paused().reason());
       PutClocks(c, event.case_paused().clocks());
       return;
     }
     case v1::IntakeEvent::kCaseResumed: {
       v1::Case& c = EditCase(rows, meta);
-      c.set_state(v1::Case::OPEN);
+      SetState(c, v1::Case::OPEN, meta);
       c.clear_pause_reason();
       PutClocks(c, event.case_resumed().clocks());
       return;
@@ -88,7 +94,7 @@ void Evolve(RowEditor& rows, const EventMeta& meta,
     case v1::IntakeEvent::kCaseResolved: {
       const auto& fact = event.case_resolved();
       v1::Case& c = EditCase(rows, meta);
-      c.set_state(v1::Case::RESOLVED);
+      SetState(c, v1::Case::RESOLVED, meta);
       c.clear_pause_reason();
       *c.mutable_resolve_time() = ToProto(meta.occur_time);
       c.set_resolution(fact.resolution());
@@ -106,7 +112,7 @@ void Evolve(RowEditor& rows, const EventMeta& meta,
     case v1::IntakeEvent::kCaseReopened: {
       const auto& fact = event.case_reopened();
       v1::Case& c = EditCase(rows, meta);
-      c.set_state(v1::Case::OPEN);
+      SetState(c, v1::Case::OPEN, meta);
       c.set_reopen_count(fact.reopen_count());
       c.clear_resolve_time();
       c.clear_resolution();
@@ -121,7 +127,7 @@ void Evolve(RowEditor& rows, const EventMeta& meta,
     }
     case v1::IntakeEvent::kCaseClosed: {
       v1::Case& c = EditCase(rows, meta);
-      c.set_state(v1::Case::CLOSED);
+      SetState(c, v1::Case::CLOSED, meta);
       *c.mutable_close_time() = ToProto(meta.occur_time);
       return;
     }
