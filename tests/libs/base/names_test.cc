@@ -1,0 +1,55 @@
+#include "libs/base/names.h"
+
+#include "gtest/gtest.h"
+#include "libs/base/refusal.h"
+
+namespace aftercare {
+namespace {
+
+TEST(NamesTest, IdsAreLowerCaseLettersDigitsAndInnerHyphens) {
+  for (const char* good : {"a", "0", "a-b", "2026-03", "x--y"}) {
+    EXPECT_TRUE(IsResourceId(good)) << good;
+  }
+  for (const char* bad : {"", "-a", "a-", "A", "a_b", "a/b", "é", "a b"}) {
+    EXPECT_FALSE(IsResourceId(bad)) << bad;
+  }
+  EXPECT_TRUE(IsResourceId(std::string(63, 'a')));
+  EXPECT_FALSE(IsResourceId(std::string(64, 'a')));
+}
+
+TEST(NamesTest, AMatchGivesTheIdsAtTheStars) {
+  const auto ids = MatchName("name", "companies/*/customers/*/cases/*",
+                             "companies/acme/customers/42/cases/7");
+  ASSERT_TRUE(ids.ok());
+  EXPECT_EQ(*ids, (std::vector<std::string>{"acme", "42", "7"}));
+}
+
+TEST(NamesTest, AnotherFormIsRefusedWithTheField) {
+  for (const char* bad :
+       {"", "companies", "companies/acme", "companies/acme/customers/42",
+        "companies/acme/customers/42/cases/",
+        "/companies/acme/customers/4/cases/7",
+        "companies/acme/customers/42/cases/7/",
+        "companies/ACME/customers/4/cases/7",
+        "companies/acme/customers/42/orders/7",
+        "companies/acme/customers/42/cases/7/replies/1"}) {
+    const auto status =
+        CheckName("case", "companies/*/customers/*/cases/*", bad);
+    EXPECT_EQ(ReasonOf(status), "NAME_INVALID") << bad;
+    EXPECT_EQ(FieldOf(status), "case") << bad;
+  }
+}
+
+TEST(NamesTest, ThePartsOfAName) {
+  const char* name = "companies/acme/customers/42/cases/7";
+  EXPECT_EQ(BoundaryOf(name), "companies/acme/customers/42");
+  EXPECT_EQ(BoundaryOf("companies/acme"), "companies/acme");
+  EXPECT_EQ(CompanyOf(name), "companies/acme");
+  EXPECT_EQ(ParentOf(name), "companies/acme/customers/42");
+  EXPECT_EQ(ParentOf("companies/acme"), "");
+  EXPECT_EQ(ParentOf(""), "");
+  EXPECT_EQ(IdOf(name), "7");
+}
+
+}  // namespace
+}  // namespace aftercare

@@ -1,0 +1,213 @@
+#include "libs/store/row_store.h"
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "aftercare/intake/v1/resources.pb.h"
+#include "gtest/gtest.h"
+#include "libs/base/memory_rows.h"
+#include "libs/store/digest.h"
+#include "libs/testing/temp_dir.h"
+
+namespace aftercare::store {
+namespace {
+
+using intake::v1::Case;
+constexpr Table<Case> kCases{"case"};
+
+Schema MakeSchema() {
+  Schema schema;
+  schema.AddTable(kCases).AddIndex<Case>(
+      kCases, "by_owner", [](const Case& c) -> std::vector<std::string> {
+        if (c.owner().empty()) return {};
+        return {c.owner(), c.owner() + "!"};
+      });
+  return schema;
+}
+
+class RowStoreTest : public ::testing::Test {
+ protected:
+  RowStoreTest() : schema_(MakeSchema()) { Open(); }
+
+  void Open() {
+    store_.reset();
+    RowStoreOptions options;
+    options.directory = dir_ / "rows";
+    options.cached_rows = 3;  // so that eviction happens
+    auto opened = RowStore::Open(schema_, options);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    store_ = *std::move(opened);
+  }
+
+  absl::Status Commit(Turn turn, int64_t offset) {
+    common::v1::ShardMeta position = store_->meta();
+    position.set_offset(offset);
+    return store_->Commit({&turn, 1}, position);
+  }
+
+  std::vector<std::string> Keys(const RowReader& rows) {
+    std::vector<std::string> keys;
+    rows.ScanKeys("a", "z", [&](absl::string_view key) {
+      keys.emplace_back(key);
+      return true;
+    });
+    return keys;
+  }
+
+  // The running digest must be that of the rows, counted anew.
+  void ExpectDigestHolds() {
+    const auto scan = store_->ScanDigest();
+    ASSERT_TRUE(scan.ok());
+    EXPECT_EQ(scan->digest, absl::MakeUint128(store_->meta().digest_high(),
+                                              store_->meta().digest_low()));
+    EXPECT_EQ(scan->rows, store_->meta().rows());
+  }
+
+  aftercare::testing::TempDir dir_;
+  Schema schema_;
+  std::unique_ptr<RowStore> store_;
+};
+
+TEST_F(RowStoreTest, ATurnIsPendingUntilItIsCommitted) {
+  store_->Edit(kCases, "1").set_owner("li");
+  Turn turn = store_->EndTurn();
+  EXPECT_EQ(store_->Find(kCases, "1")->owner(), "li");
+  EXPECT_EQ(Keys(*store_).size(), 3u);
+  EXPECT_EQ(store_->NewSnapshot()->Find(kCases, "1"), nullptr);
+  ASSERT_TRUE(Commit(std::move(turn), 1).ok());
+  EXPECT_EQ(store_->NewSnapshot()->Find(kCases, "1")->owner(), "li");
+  EXPECT_EQ(Keys(*store_), Keys(*store_->NewSnapshot()));
+  ExpectDigestHolds();
+}
+
+TEST_F(RowStoreTest, PendingTurnsCommitInOrderWhileLaterOnesStay) {
+  store_->Edit(kCases, "1").set_owner("li");
+  Turn first = store_->EndTurn();
+  store_->Edit(kCases, "1").set_owner("wang");
+  store_->Edit(kCases, "2").set_owner("wang");
+  Turn second = store_->EndTurn();
+  ASSERT_TRUE(Commit(std::move(first), 1).ok());
+  EXPECT_EQ(store_->Find(kCases, "1")->owner(), "wang");
+  EXPECT_EQ(store_->NewSnapshot()->Find(kCases, "1")->owner(), "li");
+  ExpectDigestHolds();
+  ASSERT_TRUE(Commit(std::move(second), 2).ok());
+  EXPECT_EQ(store_->NewSnapshot()->Find(kCases, "1")->owner(), "wang");
+  ExpectDigestHolds();
+}
+
+TEST_F(RowStoreTest, DroppingForgetsWhatWasNotCommitted) {
+  store_->Edit(kCases, "1").set_owner("li");
+  ASSERT_TRUE(Commit(store_->EndTurn(), 1).ok());
+  store_->Edit(kCases, "1").set_owner("wang");
+  Turn lost = store_->EndTurn();
+  store_->Edit(kCases, "2").set_owner("zhao");
+  store_->DropPending();
+  EXPECT_EQ(store_->Find(kCases, "1")->owner(), "li");
+  EXPECT_EQ(store_->Find(kCases, "2"), nullptr);
+  EXPECT_EQ(Keys(*store_), Keys(*store_->NewSnapshot()));
+}
+
+TEST_F(RowStoreTest, PositionAndRowsSurviveTogether) {
+  store_->Edit(kCases, "1").set_owner("li");
+  ASSERT_TRUE(Commit(store_->EndTurn(), 17).ok());
+  const std::string meta = store_->meta().SerializeAsString();
+  Open();
+  EXPECT_EQ(store_->meta().SerializeAsString(), meta);
+  EXPECT_EQ(store_->meta().offset(), 17);
+  EXPECT_EQ(store_->Find(kCases, "1")->owner(), "li");
+  ExpectDigestHolds();
+}
+
+TEST_F(RowStoreTest, AnUnchangedRowIsNotWritten) {
+  store_->Edit(kCases, "1").set_owner("li");
+  ASSERT_TRUE(Commit(store_->EndTurn(), 1).ok());
+  const auto before = store_->meta();
+  store_->Edit(kCases, "1").set_owner("li");
+  ASSERT_TRUE(Commit(store_->EndTurn(), 1).ok());
+  EXPECT_EQ(store_->meta().digest_low(), before.digest_low());
+}
+
+TEST_F(RowStoreTest, ACheckpointIsAStoreOfItsOwn) {
+  store_->Edit(kCases, "1").set_owner("li");
+  ASSERT_TRUE(Commit(store_->EndTurn(), 5).ok());
+  ASSERT_TRUE(store_->WriteCheckpoint(dir_ / "checkpoint").ok());
+  EXPECT_FALSE(store_->WriteCheckpoint(dir_ / "checkpoint").ok());
+  store_->Edit(kCases, "1").set_owner("wang");
+  ASSERT_TRUE(Commit(store_->EndTurn(), 6).ok());
+  store_.reset();
+  std::filesystem::remove_all(dir_ / "rows");
+  std::filesystem::rename(dir_ / "checkpoint", dir_ / "rows");
+  Open();
+  EXPECT_EQ(store_->Find(kCases, "1")->owner(), "li");
+  EXPECT_EQ(store_->meta().offset(), 5);
+  ExpectDigestHolds();
+}
+
+TEST_F(RowStoreTest, ADamagedDatabaseIsDataLoss) {
+  store_->Edit(kCases, "1").set_owner("li");
+  ASSERT_TRUE(Commit(store_->EndTurn(), 1).ok());
+  store_.reset();
+  std::ofstream(dir_ / "rows/CURRENT") << "rubbish\n";
+  RowStoreOptions options;
+  options.directory = dir_ / "rows";
+  EXPECT_FALSE(RowStore::Open(schema_, options).ok());
+}
+
+// Property: any mix of edits, erasures, turns, commits and drops gives the
+// rows, index entries and scans that plain memory gives; one long turn gives
+// the same digest as many short ones.
+TEST_F(RowStoreTest, RandomWorkEqualsMemoryAndCoalescingChangesNothing) {
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE(absl::StrCat("seed ", seed));
+  std::mt19937 random(seed);
+  MemoryRows truth(schema_);
+  aftercare::testing::TempDir other_dir;
+  RowStoreOptions options;
+  options.directory = other_dir / "rows";
+  auto coalesced = RowStore::Open(schema_, options);
+  ASSERT_TRUE(coalesced.ok());
+  std::vector<Turn> pending;
+  int64_t offset = 0;
+  for (int step = 0; step < 3000; ++step) {
+    const std::string id = absl::StrCat(random() % 40);
+    const std::string owner = absl::StrCat("o", random() % 5);
+    const bool erase = random() % 4 == 0;
+    for (RowEditor* rows : std::initializer_list<RowEditor*>{
+             &truth, store_.get(), coalesced->get()}) {
+      if (erase) {
+        rows->Erase(kCases, id);
+      } else {
+        Case& c = rows->Edit(kCases, id);
+        c.set_owner(random() % 7 == 99 ? "" : owner);
+        c.set_subject(absl::StrCat(step));
+      }
+    }
+    if (random() % 3 != 0) continue;
+    pending.push_back(store_->EndTurn());
+    const auto dump = truth.Dump();
+    std::vector<std::string> keys;
+    for (const auto& [key, bytes] : dump) keys.push_back(key);
+    ASSERT_EQ(Keys(*store_), keys);
+    if (random() % 3 == 0) {
+      common::v1::ShardMeta position = store_->meta();
+      position.set_offset(++offset);
+      ASSERT_TRUE(
+          store_->Commit(absl::MakeSpan(pending), std::move(position)).ok());
+      pending.clear();
+      ExpectDigestHolds();
+    }
+  }
+  pending.push_back(store_->EndTurn());
+  common::v1::ShardMeta position = store_->meta();
+  ASSERT_TRUE(store_->Commit(absl::MakeSpan(pending), position).ok());
+  ASSERT_TRUE((*coalesced)->CommitOpenTurn(position).ok());
+  EXPECT_EQ((*coalesced)->meta().digest_low(), store_->meta().digest_low());
+  EXPECT_EQ((*coalesced)->meta().digest_high(), store_->meta().digest_high());
+  EXPECT_EQ((*coalesced)->meta().rows(), store_->meta().rows());
+  ExpectDigestHolds();
+}
+
+}  // namespace
+}  // namespace aftercare::store
