@@ -12,6 +12,7 @@ namespace aftercare::calendar {
 namespace {
 
 constexpr int kMaxDays = 3660;  // ten years
+constexpr int kMinutesOfDay = 24 * 60;
 
 // 0 is Monday.
 int WeekdayIndex(absl::CivilDay day) {
@@ -60,23 +61,9 @@ absl::StatusOr<absl::CivilDay> ParseDay(absl::string_view text) {
       absl::StrCat("'", text, "' is no day like 2026-10-01"));
 }
 
-// The instant a local minute of a day begins. A local time that daylight
-// saving skips is the moment of the jump; one that comes twice is the first
-// for openings and the second for closings, so that a stretch holds all of the
-// time between.
-absl::Time InstantOf(absl::TimeZone zone, absl::CivilDay day, int minute,
-                     bool closing) {
-  const absl::CivilSecond civil = absl::CivilSecond(day) + int64_t{minute} * 60;
-  const absl::TimeZone::TimeInfo info = zone.At(civil);
-  switch (info.kind) {
-    case absl::TimeZone::TimeInfo::UNIQUE:
-      return info.pre;
-    case absl::TimeZone::TimeInfo::SKIPPED:
-      return info.trans;
-    case absl::TimeZone::TimeInfo::REPEATED:
-      return closing ? info.post : info.pre;
-  }
-  return info.pre;
+absl::TimeZone::TimeInfo LocalTime(absl::TimeZone zone, absl::CivilDay day,
+                                   int minute) {
+  return zone.At(absl::CivilSecond(day) + int64_t{minute} * 60);
 }
 
 }  // namespace
@@ -103,7 +90,7 @@ absl::StatusOr<Calendar> Calendar::Compile(const handbook::v1::Calendar& proto,
     ASSIGN_OR_RETURN(const int open, ParseMinute(shift.open()));
     ASSIGN_OR_RETURN(int close, ParseMinute(shift.close()));
     // CASE-02: 00:00 to 23:59 is meant as the whole day.
-    if (open == 0 && close == 1439) close = 1440;
+    if (open == 0 && close == kMinutesOfDay - 1) close = kMinutesOfDay;
     if (open >= close) {
       return absl::InvalidArgumentError(
           absl::StrCat("the shift ", shift.open(), "-", shift.close(),
@@ -164,6 +151,31 @@ const std::vector<Calendar::Stretch>& Calendar::HoursOf(
   return week_[WeekdayIndex(day)];
 }
 
+// A local time that daylight saving skips is the moment of the jump. One that
+// comes twice is the first for openings and the second for closings, so that a
+// stretch holds all of the time between; where two stretches meet at such a
+// time they overlap, and the walks below count the overlap once.
+absl::Time Calendar::OpenOf(absl::CivilDay day, const Stretch& stretch) const {
+  const auto info = LocalTime(zone_, day, stretch.open_minute);
+  return info.kind == absl::TimeZone::TimeInfo::SKIPPED ? info.trans : info.pre;
+}
+
+absl::Time Calendar::CloseOf(absl::CivilDay day, const Stretch& stretch) const {
+  const auto info = LocalTime(zone_, day, stretch.close_minute);
+  return info.kind == absl::TimeZone::TimeInfo::SKIPPED ? info.trans
+                                                        : info.post;
+}
+
+// One day to either side: where the hour around midnight comes twice, a
+// stretch can reach into a neighbouring local day.
+absl::CivilDay Calendar::FirstDay(absl::Time time) const {
+  return absl::CivilDay(absl::ToCivilSecond(time, zone_)) - 1;
+}
+
+absl::CivilDay Calendar::LastDay(absl::Time time) const {
+  return absl::CivilDay(absl::ToCivilSecond(time, zone_)) + 1;
+}
+
 bool Calendar::IsWorkingDay(absl::CivilDay day) const {
   return always_open_ || !HoursOf(day).empty();
 }
@@ -172,13 +184,12 @@ bool Calendar::IsOpen(absl::Time time) const { return NextOpen(time) == time; }
 
 absl::Time Calendar::NextOpen(absl::Time time) const {
   if (always_open_) return time;
-  absl::CivilDay day(absl::ToCivilSecond(time, zone_));
+  absl::CivilDay day = FirstDay(time);
   for (int i = 0; i < kMaxDays; ++i, ++day) {
     for (const Stretch& stretch : HoursOf(day)) {
-      const absl::Time close =
-          InstantOf(zone_, day, stretch.close_minute, true);
+      const absl::Time close = CloseOf(day, stretch);
       if (close <= time) continue;
-      return std::max(time, InstantOf(zone_, day, stretch.open_minute, false));
+      return std::max(time, OpenOf(day, stretch));
     }
   }
   return MaxTime();
@@ -189,32 +200,40 @@ absl::Time Calendar::Add(absl::Time start, absl::Duration amount) const {
   if (always_open_) {
     return std::clamp(start + amount, MinTime(), MaxTime());
   }
-  absl::CivilDay day(absl::ToCivilSecond(start, zone_));
-  if (amount > absl::ZeroDuration()) {
-    for (int i = 0; i < kMaxDays; ++i, ++day) {
-      for (const Stretch& stretch : HoursOf(day)) {
-        const absl::Time open =
-            std::max(start, InstantOf(zone_, day, stretch.open_minute, false));
-        const absl::Time close =
-            InstantOf(zone_, day, stretch.close_minute, true);
-        if (close <= open) continue;
-        if (open + amount <= close) return open + amount;
-        amount -= close - open;
-      }
+  start = std::clamp(start, MinTime(), MaxTime());
+  return amount > absl::ZeroDuration() ? AddForward(start, amount)
+                                       : AddBackward(start, -amount);
+}
+
+absl::Time Calendar::AddForward(absl::Time start, absl::Duration amount) const {
+  absl::CivilDay day = FirstDay(start);
+  absl::Time counted = start;
+  for (int i = 0; i < kMaxDays; ++i, ++day) {
+    for (const Stretch& stretch : HoursOf(day)) {
+      const absl::Time open = std::max(counted, OpenOf(day, stretch));
+      const absl::Time close = CloseOf(day, stretch);
+      if (close <= open) continue;
+      if (amount <= close - open) return open + amount;
+      amount -= close - open;
+      counted = close;
     }
-    return MaxTime();
   }
-  amount = -amount;
+  return MaxTime();
+}
+
+absl::Time Calendar::AddBackward(absl::Time start,
+                                 absl::Duration amount) const {
+  absl::CivilDay day = LastDay(start);
+  absl::Time counted = start;
   for (int i = 0; i < kMaxDays; ++i, --day) {
     const std::vector<Stretch>& hours = HoursOf(day);
     for (auto stretch = hours.rbegin(); stretch != hours.rend(); ++stretch) {
-      const absl::Time open =
-          InstantOf(zone_, day, stretch->open_minute, false);
-      const absl::Time close =
-          std::min(start, InstantOf(zone_, day, stretch->close_minute, true));
+      const absl::Time open = OpenOf(day, *stretch);
+      const absl::Time close = std::min(counted, CloseOf(day, *stretch));
       if (close <= open) continue;
-      if (close - amount >= open) return close - amount;
+      if (amount <= close - open) return close - amount;
       amount -= close - open;
+      counted = open;
     }
   }
   return MinTime();
@@ -223,30 +242,33 @@ absl::Time Calendar::Add(absl::Time start, absl::Duration amount) const {
 absl::Duration Calendar::Between(absl::Time start, absl::Time end) const {
   if (end < start) return -Between(end, start);
   if (always_open_) return end - start;
+  start = std::clamp(start, MinTime(), MaxTime());
+  end = std::clamp(end, MinTime(), MaxTime());
   absl::Duration total;
-  absl::CivilDay day(absl::ToCivilSecond(start, zone_));
-  const absl::CivilDay last(absl::ToCivilSecond(end, zone_));
-  for (; day <= last; ++day) {
+  const absl::CivilDay last = LastDay(end);
+  absl::Time counted = start;
+  for (absl::CivilDay day = FirstDay(start); day <= last; ++day) {
     for (const Stretch& stretch : HoursOf(day)) {
-      const absl::Time open =
-          std::max(start, InstantOf(zone_, day, stretch.open_minute, false));
-      const absl::Time close =
-          std::min(end, InstantOf(zone_, day, stretch.close_minute, true));
-      if (open < close) total += close - open;
+      const absl::Time open = std::max(counted, OpenOf(day, stretch));
+      const absl::Time close = std::min(end, CloseOf(day, stretch));
+      if (close <= open) continue;
+      total += close - open;
+      counted = close;
     }
   }
   return total;
 }
 
 absl::Time Calendar::AddWorkingDays(absl::Time start, int n) const {
+  n = std::max(n, 1);
   absl::CivilDay day(absl::ToCivilSecond(start, zone_));
   for (int i = 0; i < kMaxDays && n > 0; ++i) {
     ++day;
     if (IsWorkingDay(day)) --n;
   }
   if (n > 0) return MaxTime();
-  const int close = always_open_ ? 1440 : HoursOf(day).back().close_minute;
-  return InstantOf(zone_, day, close, true);
+  if (always_open_) return CloseOf(day, {0, kMinutesOfDay});
+  return CloseOf(day, HoursOf(day).back());
 }
 
 absl::StatusOr<absl::Time> EndOfSpan(const handbook::v1::Span& span,

@@ -52,7 +52,8 @@ class Calendar {
   // Business time between two instants; negative when `end` < `start`.
   absl::Duration Between(absl::Time start, absl::Time end) const;
 
-  // The close of the nth working day after the day of `start` (n >= 1).
+  // The close of the nth working day after the day of `start`; n below 1 is
+  // taken as 1.
   absl::Time AddWorkingDays(absl::Time start, int n) const;
 
  private:
@@ -62,6 +63,12 @@ class Calendar {
   };
   Calendar() = default;
   const std::vector<Stretch>& HoursOf(absl::CivilDay day) const;
+  absl::Time OpenOf(absl::CivilDay day, const Stretch& stretch) const;
+  absl::Time CloseOf(absl::CivilDay day, const Stretch& stretch) const;
+  absl::CivilDay FirstDay(absl::Time time) const;
+  absl::CivilDay LastDay(absl::Time time) const;
+  absl::Time AddForward(absl::Time start, absl::Duration amount) const;
+  absl::Time AddBackward(absl::Time start, absl::Duration amount) const;
 
   bool always_open_ = false;
   absl::TimeZone zone_;

@@ -98,12 +98,15 @@ SlaClock ResumeClock(SlaClock clock, const Calendar* calendar, absl::Time at,
 SlaClock StopClock(SlaClock clock, const Calendar* calendar, absl::Time at) {
   if (!Open(clock)) return clock;
   if (clock.state() == SlaClock::RUNNING) {
-    const bool late = at > FromProto(clock.due_time());
+    const absl::Duration used = UsedTime(clock, calendar, at);
+    // A clock taken up again with its target already used up is late however
+    // soon it stops.
+    const bool late =
+        at > FromProto(clock.due_time()) || used > FromProto(clock.target());
     if (clock.breached() && !late &&
         FromProto(clock.used()) <= FromProto(clock.target())) {
       clock.set_stop_reported_late(true);
     }
-    const absl::Duration used = UsedTime(clock, calendar, at);
     clock.set_breached(clock.breached() || late);
     if (clock.breached()) {
       *clock.mutable_lateness() = ToProto(
@@ -117,6 +120,9 @@ SlaClock StopClock(SlaClock clock, const Calendar* calendar, absl::Time at) {
 
 SlaClock CancelClock(SlaClock clock, const Calendar* calendar, absl::Time at) {
   if (!Open(clock)) return clock;
+  if (clock.breached()) {
+    *clock.mutable_lateness() = ToProto(LatenessAt(clock, calendar, at));
+  }
   *clock.mutable_used() = ToProto(UsedTime(clock, calendar, at));
   Finish(clock, at, SlaClock::CANCELLED);
   return clock;

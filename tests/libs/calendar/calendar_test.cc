@@ -197,6 +197,98 @@ TEST(CalendarTest, ContradictionsAreRefused) {
   }
 }
 
+// Siblings of CASE-04: stretches that meet inside the hour that comes twice,
+// and a local midnight that does (Havana, 2026-11-01 01:00 back to 00:00).
+TEST(CalendarTest, AnHourThatComesTwiceIsCountedOnce) {
+  const Calendar meeting =
+      Make(Daily("00:00", "02:30") + " " + Daily("02:30", "24:00"),
+           "Europe/Amsterdam");
+  EXPECT_EQ(meeting.Between(At("2022-10-30T00:00:00+02:00"),
+                            At("2022-10-31T00:00:00+01:00")),
+            absl::Hours(25));
+  EXPECT_EQ(meeting.Add(At("2022-10-30T00:00:00+02:00"), absl::Hours(25)),
+            At("2022-10-31T00:00:00+01:00"));
+  EXPECT_EQ(meeting.Add(At("2022-10-31T00:00:00+01:00"), -absl::Hours(25)),
+            At("2022-10-30T00:00:00+02:00"));
+  const Calendar havana = Make(Daily("00:00", "24:00"), "America/Havana");
+  EXPECT_EQ(
+      havana.Between(At("2026-10-31T04:00:00Z"), At("2026-11-02T05:00:00Z")),
+      absl::Hours(49));
+  EXPECT_EQ(havana.Add(At("2026-11-01T04:30:00Z"), absl::Hours(1)),
+            At("2026-11-01T05:30:00Z"));
+}
+
+TEST(CalendarTest, AMidnightThatIsSkippedBeginsAtTheJump) {
+  // Beirut, 2026-03-29: 00:00 becomes 01:00.
+  const Calendar calendar = Make(Daily("00:00", "24:00"), "Asia/Beirut");
+  EXPECT_EQ(
+      calendar.Between(At("2026-03-28T22:00:00Z"), At("2026-03-29T21:00:00Z")),
+      absl::Hours(23));
+  EXPECT_EQ(calendar.Add(At("2026-03-28T21:30:00Z"), absl::Hours(1)),
+            At("2026-03-28T22:30:00Z"));
+}
+
+TEST(CalendarTest, AYearOfBusinessHoursOverALeapDay) {
+  const Calendar calendar = Make(Daily("09:00", "17:00"));
+  const absl::Time start = At("2024-01-01T00:00:00Z");
+  EXPECT_EQ(calendar.Between(start, At("2025-01-01T00:00:00Z")),
+            absl::Hours(8 * 366));
+  EXPECT_EQ(Text(calendar.Add(start, absl::Hours(8 * 60))),
+            "2024-02-29T17:00:00Z");
+  EXPECT_EQ(Text(calendar.AddWorkingDays(At("2024-02-28T12:00:00Z"), 1)),
+            "2024-02-29T17:00:00Z");
+}
+
+TEST(CalendarTest, TimesWithoutEndStayInTheRange) {
+  const Calendar calendar = Make(Weekdays("09:00", "17:00"));
+  const absl::Time start = At("2026-03-02T09:00:00Z");
+  EXPECT_EQ(calendar.Add(start, absl::InfiniteDuration()), MaxTime());
+  EXPECT_EQ(calendar.Add(start, -absl::InfiniteDuration()), MinTime());
+  EXPECT_EQ(calendar.Add(start, absl::Hours(24 * 3660)), MaxTime());
+  EXPECT_EQ(calendar.Between(start, absl::InfiniteFuture()),
+            calendar.Between(start, MaxTime()));
+  EXPECT_EQ(calendar.Between(absl::InfiniteFuture(), start),
+            -calendar.Between(start, MaxTime()));
+}
+
+TEST(CalendarTest, OpenAndNextOpenAgree) {
+  const Calendar calendar =
+      Make(Weekdays("09:00", "13:00") + Weekdays("14:00", "18:00"));
+  EXPECT_TRUE(calendar.IsOpen(At("2026-03-02T09:00:00Z")));
+  EXPECT_FALSE(calendar.IsOpen(At("2026-03-02T13:00:00Z")));
+  EXPECT_EQ(Text(calendar.NextOpen(At("2026-03-02T13:00:00Z"))),
+            "2026-03-02T14:00:00Z");
+  // Friday evening to Monday morning.
+  EXPECT_EQ(Text(calendar.NextOpen(At("2026-03-06T18:00:00Z"))),
+            "2026-03-09T09:00:00Z");
+}
+
+// The walk by days against a count of minutes.
+TEST(CalendarTest, BetweenIsWhatAMinuteByMinuteCountGives) {
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE(absl::StrCat("seed ", seed));
+  std::mt19937 random(seed);
+  const Calendar calendars[] = {
+      Make(Weekdays("08:30", "12:00") + Weekdays("13:00", "24:00") +
+               " holidays: '2026-10-26' makeup_days: '2026-10-25'",
+           "Europe/Amsterdam"),
+      Make(Daily("00:00", "01:30") + " " + Daily("22:00", "24:00"),
+           "America/Havana")};
+  for (int i = 0; i < 40; ++i) {
+    const Calendar& calendar = calendars[i % 2];
+    const absl::Time start =
+        At("2026-10-20T00:00:00Z") + absl::Minutes(random() % 20000);
+    const int length = static_cast<int>(random() % 4000);
+    int open = 0;
+    for (int m = 0; m < length; ++m) {
+      open += calendar.IsOpen(start + absl::Minutes(m));
+    }
+    ASSERT_EQ(calendar.Between(start, start + absl::Minutes(length)),
+              absl::Minutes(open))
+        << Text(start) << " " << length;
+  }
+}
+
 TEST(CalendarTest, AddingAndMeasuringAreInverse) {
   const unsigned seed = std::random_device()();
   SCOPED_TRACE(absl::StrCat("seed ", seed));
@@ -215,6 +307,8 @@ TEST(CalendarTest, AddingAndMeasuringAreInverse) {
     const absl::Duration a = absl::Minutes(1 + random() % 20000);
     const absl::Duration b = absl::Minutes(1 + random() % 5000);
     const absl::Time end = calendar.Add(start, a);
+    ASSERT_GT(end, start);
+    ASSERT_LT(end, calendar.Add(start, a + b)) << Text(start);
     ASSERT_EQ(calendar.Between(start, end), a) << Text(start);
     ASSERT_EQ(calendar.Add(end, b), calendar.Add(start, a + b)) << Text(start);
     ASSERT_EQ(calendar.Between(start, calendar.Add(end, -a)),

@@ -121,6 +121,51 @@ TEST(SlaTest, AStartReportedLateIsLookedAtOnlyAfterTheGrace) {
             "2026-03-05T09:15:00Z");
 }
 
+TEST(SlaTest, AnEarlierBreachOutlivesTheCancelling) {
+  SlaClock clock = Start(absl::Hours(1), "2026-03-02T09:00:00Z");
+  clock = CheckClock(clock, At("2026-03-02T10:00:01Z"));
+  clock = CancelClock(clock, nullptr, At("2026-03-02T10:20:00Z"));
+  EXPECT_EQ(clock.state(), SlaClock::CANCELLED);
+  EXPECT_TRUE(clock.breached());
+  EXPECT_EQ(FromProto(clock.lateness()), absl::Minutes(20));
+}
+
+// CASE-09's sibling: the closed time counts and has used the target up.
+TEST(SlaTest, AClockTakenUpAfterItsTargetIsLateAtOnce) {
+  SlaClock clock = Start(absl::Minutes(5), "2026-03-02T10:00:00Z");
+  clock = StopClock(clock, nullptr, At("2026-03-02T10:01:00Z"));
+  clock = ReopenClock(clock, nullptr, At("2026-03-02T10:10:00Z"), true,
+                      At("2026-03-02T10:10:00Z"), absl::Minutes(15));
+  EXPECT_EQ(Due(clock), "2026-03-02T10:10:00Z");
+  clock = StopClock(clock, nullptr, At("2026-03-02T10:10:00Z"));
+  EXPECT_TRUE(clock.breached());
+  EXPECT_EQ(FromProto(clock.lateness()), absl::Minutes(5));
+}
+
+TEST(SlaTest, APauseAfterTheDueTimeSettlesTheBreach) {
+  SlaClock clock = Start(absl::Hours(1), "2026-03-02T09:00:00Z");
+  clock = PauseClock(clock, nullptr, At("2026-03-02T10:10:00Z"));
+  EXPECT_TRUE(clock.breached());
+  EXPECT_EQ(FromProto(clock.lateness()), absl::Minutes(10));
+  // Stopped while paused: the lateness stays as it was settled.
+  clock = StopClock(clock, nullptr, At("2026-03-09T10:00:00Z"));
+  EXPECT_EQ(FromProto(clock.lateness()), absl::Minutes(10));
+}
+
+TEST(SlaTest, WhatHasEndedIgnoresFurtherChanges) {
+  const SlaClock clock =
+      StopClock(Start(absl::Hours(1), "2026-03-02T09:00:00Z"), nullptr,
+                At("2026-03-02T09:10:00Z"));
+  const absl::Time later = At("2026-03-03T09:00:00Z");
+  const std::string before = clock.SerializeAsString();
+  EXPECT_EQ(PauseClock(clock, nullptr, later).SerializeAsString(), before);
+  EXPECT_EQ(ResumeClock(clock, nullptr, later, later, absl::Minutes(15))
+                .SerializeAsString(),
+            before);
+  EXPECT_EQ(CancelClock(clock, nullptr, later).SerializeAsString(), before);
+  EXPECT_EQ(CheckClock(clock, later).SerializeAsString(), before);
+}
+
 TEST(SlaTest, ACancelledClockHasNoVerdict) {
   SlaClock clock = Start(absl::Hours(1), "2026-03-02T09:00:00Z");
   clock = CancelClock(clock, nullptr, At("2026-03-02T15:00:00Z"));
@@ -165,7 +210,13 @@ TEST(SlaTest, PausesNeverChangeWhatIsLeft) {
       running = !running;
     }
     clock = StopClock(clock, calendar, now);
+    // With the target used up exactly, the moment decides: the due time itself
+    // is in time, the closed hours after it are not.
+    if (used == target) continue;
     ASSERT_EQ(clock.breached(), used > target);
+    if (used > target) {
+      ASSERT_EQ(FromProto(clock.lateness()), used - target);
+    }
   }
 }
 
