@@ -1,0 +1,237 @@
+#include "libs/rpc/gateway.h"
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "tests/libs/rpc/rpc_fixture.h"
+
+namespace aftercare::rpc {
+namespace {
+
+using intake::v1::Case;
+using intake::v1::Customer;
+using intake::v1::GetCustomerRequest;
+using intake::v1::ListCustomersRequest;
+using intake::v1::ListCustomersResponse;
+using intake::v1::OpenCaseRequest;
+using intake::v1::RegisterCustomerRequest;
+
+class GatewayTest : public testing::RpcFixture {
+ protected:
+  void SetUp() override {
+    RpcFixture::SetUp();
+    ASSERT_TRUE(ApplyDemoHandbook().ok());
+  }
+
+  absl::Status Get(const std::string& name, const std::string& actor) {
+    return Intake<GetCustomerRequest, Customer>(
+               "GetCustomer", absl::StrCat("name: '", name, "'"), actor)
+        .status();
+  }
+  absl::StatusOr<Case> Open(const std::string& text,
+                            const std::string& actor = "agent-li") {
+    return Intake<OpenCaseRequest, Case>(
+        "OpenCase",
+        absl::StrCat("kind: INQUIRY channel: 'hotline' subject: '空调不制冷' ",
+                     text),
+        actor);
+  }
+};
+
+TEST_F(GatewayTest, ACommandAnswersWithItsResourceAndAQueryFindsIt) {
+  const auto made = Register("c-1");
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(made->name(), "companies/acme/customers/c-1");
+  const auto found = Intake<GetCustomerRequest, Customer>(
+      "GetCustomer", "name: 'companies/acme/customers/c-1'");
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(found->display_name(), "王小明 🙂");
+  EXPECT_EQ(found->SerializeAsString(), made->SerializeAsString());
+}
+
+TEST_F(GatewayTest, WhoSaysNotWhoTheyAreLearnsNothing) {
+  for (const char* name : {"companies/acme/customers/c-1", "nonsense", ""}) {
+    EXPECT_EQ(ReasonOf(Get(name, "")), "CREDENTIALS_MISSING") << name;
+  }
+}
+
+TEST_F(GatewayTest, NobodyFromOutsideIsTheSystem) {
+  EXPECT_EQ(ReasonOf(Get("companies/acme/customers/c-1", "system")),
+            "CREDENTIALS_MISSING");
+}
+
+// Permission is checked before existence.
+TEST_F(GatewayTest, StrangersCannotTellWhatExists) {
+  ASSERT_TRUE(Register("c-1").ok());
+  for (const char* name :
+       {"companies/acme/customers/c-1", "companies/acme/customers/none",
+        "companies/other/customers/c-1"}) {
+    EXPECT_EQ(ReasonOf(Get(name, "stranger")), "ACTION_NOT_PERMITTED") << name;
+  }
+  EXPECT_EQ(ReasonOf(Get("companies/acme/customers/none", "agent-li")),
+            "RESOURCE_NOT_FOUND");
+}
+
+TEST_F(GatewayTest, OnlyTheRolesOfTheMethodMayUseIt) {
+  const int64_t before = LogEnd();
+  const auto refused = Intake<RegisterCustomerRequest, Customer>(
+      "RegisterCustomer",
+      "parent: 'companies/acme' customer_id: 'c-9' display_name: 'x'",
+      "finance-zhu");
+  EXPECT_EQ(ReasonOf(refused.status()), "ACTION_NOT_PERMITTED");
+  // An operator is no member of the company's staff.
+  EXPECT_EQ(ReasonOf(Get("companies/acme/customers/c-1", "operator")),
+            "ACTION_NOT_PERMITTED");
+  EXPECT_EQ(LogEnd(), before);
+}
+
+TEST_F(GatewayTest, CommandsOfReactionsAreClosedToPeople) {
+  const auto refused = Intake<intake::v1::RecordRepairProgressRequest, Case>(
+      "RecordRepairProgress", "name: 'companies/acme/customers/c-1/cases/k-1'",
+      "supervisor-chen");
+  EXPECT_EQ(ReasonOf(refused.status()), "ACTION_NOT_PERMITTED");
+}
+
+TEST_F(GatewayTest, NamesMustBeNames) {
+  const int64_t before = LogEnd();
+  for (const std::string name :
+       {"", "companies", "companies/", "/companies/acme", "companies/ACME/x/y",
+        "customers/acme/customers/1", "companies/acme/customers",
+        "companies/acme//1", "companies/acme/customers/1/",
+        "companies/acme/customers/../../x", "companies/-/customers/1",
+        "companies/acme/customers/顾客"}) {
+    const absl::Status status = Get(name, "agent-li");
+    EXPECT_EQ(ReasonOf(status), "NAME_INVALID") << name;
+    EXPECT_EQ(FieldOf(status), "name") << name;
+  }
+  const absl::Status parent =
+      Open("parent: 'companies/acme/customers/-'").status();
+  EXPECT_EQ(ReasonOf(parent), "NAME_INVALID");
+  EXPECT_EQ(LogEnd(), before);
+}
+
+TEST_F(GatewayTest, IdsOfNewResourcesMustBeIds) {
+  for (const char* id : {"-x", "A", "a/b", "a.b"}) {
+    const auto status = Register(id).status();
+    EXPECT_EQ(ReasonOf(status), "FIELD_INVALID") << id;
+    EXPECT_EQ(FieldOf(status), "customer_id") << id;
+  }
+}
+
+TEST_F(GatewayTest, RequestIdsOfReactionsAreReserved) {
+  const auto status =
+      Register("c-1", "request_id: 'event:intake/0/1/1'").status();
+  EXPECT_EQ(FieldOf(status), "request_id");
+  EXPECT_EQ(FieldOf(Register("c-1", "request_id: 'a b'").status()),
+            "request_id");
+  EXPECT_EQ(FieldOf(Register("c-1", "request_id: 'a|b'").status()),
+            "request_id");
+  EXPECT_EQ(FieldOf(Register("c-1", absl::StrCat("request_id: '",
+                                                 std::string(129, 'a'), "'"))
+                        .status()),
+            "request_id");
+}
+
+TEST_F(GatewayTest, AYearBeyondReasonIsNoBusinessTime) {
+  const auto status =
+      Register("c-1", "occur_time { seconds: 253370764800 }").status();
+  EXPECT_EQ(ReasonOf(status), "FIELD_INVALID");
+  EXPECT_EQ(FieldOf(status), "occur_time");
+  const auto future =
+      Register("c-1", "occur_time { seconds: 4102444800 }").status();
+  EXPECT_EQ(ReasonOf(future), "OCCUR_TIME_IN_FUTURE");
+}
+
+TEST_F(GatewayTest, ARepeatedRequestHasOneEffectEvenWithoutAnIdOfItsOwn) {
+  ASSERT_TRUE(Register("c-1").ok());
+  const std::string text =
+      "parent: 'companies/acme/customers/c-1' request_id: 'r-1'";
+  const auto first = Open(text);
+  ASSERT_TRUE(first.ok()) << first.status();
+  const int64_t end = LogEnd();
+  const auto second = Open(text);
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->name(), first->name());
+  EXPECT_EQ(LogEnd(), end);
+  EXPECT_EQ(ReasonOf(Open(text + " description: 'other'").status()),
+            "REQUEST_ID_REUSED");
+  // Without a request_id every call is a new one.
+  const auto third = Open("parent: 'companies/acme/customers/c-1'");
+  ASSERT_TRUE(third.ok()) << third.status();
+  EXPECT_NE(third->name(), first->name());
+}
+
+TEST_F(GatewayTest, ACompanysListGathersAllPartitionsWithoutGapsOrDoubles) {
+  std::set<std::string> expected;
+  for (int i = 0; i < 40; ++i) {
+    const auto made = Register(absl::StrCat("c-", i));
+    ASSERT_TRUE(made.ok()) << made.status();
+    expected.insert(made->name());
+  }
+  for (const auto& shard : hosted_[0]->shards) {
+    EXPECT_GT(shard->Status().events, 1) << "a partition got no customer";
+  }
+  std::set<std::string> seen;
+  std::string token;
+  do {
+    const auto page = Intake<ListCustomersRequest, ListCustomersResponse>(
+        "ListCustomers",
+        absl::StrCat("parent: 'companies/acme' page_size: 7 page_token: '",
+                     token, "'"));
+    ASSERT_TRUE(page.ok()) << page.status();
+    for (const auto& customer : page->customers()) {
+      EXPECT_TRUE(seen.insert(customer.name()).second) << customer.name();
+    }
+    token = page->next_page_token();
+  } while (!token.empty());
+  EXPECT_EQ(seen, expected);
+}
+
+TEST_F(GatewayTest, ACallWhoseDeadlineHasPassedIsNotDecided) {
+  const int64_t before = LogEnd();
+  OpenCaseRequest request;
+  request.set_parent("companies/acme/customers/c-1");
+  std::promise<absl::StatusOr<std::string>> answer;
+  // Straight to the shard with a deadline of the past: over the network the
+  // client would give up by itself.
+  shard::Command command;
+  command.method = hosted_[0]->service->FindMethod("OpenCase");
+  command.request = std::make_shared<OpenCaseRequest>(request);
+  command.boundary = "companies/acme/customers/c-1";
+  command.actor = "agent-li";
+  command.deadline = absl::Now() - absl::Seconds(1);
+  hosted_[0]
+      ->ShardOf(command.boundary)
+      .Submit(command, [&](absl::StatusOr<shard::CommandResult> result) {
+        answer.set_value(result.status());
+      });
+  EXPECT_EQ(ReasonOf(answer.get_future().get().status()), "DEADLINE_PASSED");
+  EXPECT_EQ(LogEnd(), before);
+}
+
+TEST(ExecutorTest, AFullQueueTakesNoMoreAndRunsWhatItTook) {
+  std::promise<void> go;
+  const std::shared_future<void> gate = go.get_future().share();
+  std::promise<void> begun;
+  std::atomic<int> ran{0};
+  {
+    Executor executor(1, 2);
+    ASSERT_TRUE(executor.Run([&] {
+      begun.set_value();
+      gate.wait();
+      ++ran;
+    }));
+    begun.get_future().wait();
+    EXPECT_TRUE(executor.Run([&] { ++ran; }));
+    EXPECT_TRUE(executor.Run([&] { ++ran; }));
+    EXPECT_FALSE(executor.Run([&] { ran += 100; }));
+    go.set_value();
+  }
+  EXPECT_EQ(ran, 3);
+}
+
+}  // namespace
+}  // namespace aftercare::rpc

@@ -1,0 +1,296 @@
+#include "libs/rpc/server.h"
+
+#include <algorithm>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "aftercare/admin/v1/admin_service.pb.h"
+#include "google/protobuf/descriptor.pb.h"
+#include "grpc/health/v1/health.pb.h"
+#include "grpc/reflection/v1alpha/reflection.pb.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/grpcpp.h"
+#include "gtest/gtest.h"
+#include "libs/base/refusal.h"
+#include "libs/rpc/client.h"
+
+namespace aftercare::rpc {
+namespace {
+
+using admin::v1::ReadAsOfRequest;
+using admin::v1::ReadAsOfResponse;
+using google::protobuf::Message;
+
+constexpr char kReadAsOf[] = "/aftercare.admin.v1.AdminService/ReadAsOf";
+
+const google::protobuf::ServiceDescriptor* AdminDescriptor() {
+  return ReadAsOfRequest::descriptor()->file()->FindServiceByName(
+      "AdminService");
+}
+
+// The admin service's messages with handlers of the tests' own.
+class ServerTest : public ::testing::Test {
+ protected:
+  void Serve(Handler handler, ServerOptions options = {}) {
+    server_ = std::make_unique<Server>(options);
+    server_->AddService(AdminDescriptor(), std::move(handler));
+    ASSERT_TRUE(server_->Start("127.0.0.1:0").ok());
+    client_ =
+        std::make_unique<Client>(absl::StrCat("127.0.0.1:", server_->port()));
+  }
+
+  static void Echo(const CallInfo&, const std::shared_ptr<Message>& request,
+                   const Responder& respond) {
+    ReadAsOfResponse response;
+    response.set_json(static_cast<const ReadAsOfRequest&>(*request).name());
+    respond(response.SerializeAsString());
+  }
+
+  absl::StatusOr<std::string> Ask(const std::string& name) {
+    ReadAsOfRequest request;
+    request.set_name(name);
+    auto bytes = client_->InvokeRaw(kReadAsOf, request.SerializeAsString(),
+                                    {.actor = "someone"});
+    if (!bytes.ok()) return bytes.status();
+    ReadAsOfResponse response;
+    EXPECT_TRUE(response.ParseFromString(*bytes));
+    return response.json();
+  }
+
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(ServerTest, AnswersWhatTheHandlerSays) {
+  Serve(Echo);
+  EXPECT_EQ(Ask("空调 🙂").value(), "空调 🙂");
+  EXPECT_EQ(Ask("").value(), "");
+}
+
+TEST_F(ServerTest, TakesAnswersFromOtherThreadsAndOnlyTheFirst) {
+  std::vector<std::thread> threads;
+  Serve([&](CallInfo, std::shared_ptr<Message>, Responder respond) {
+    threads.emplace_back([respond = std::move(respond)] {
+      ReadAsOfResponse response;
+      response.set_json("first");
+      respond(response.SerializeAsString());
+      respond(absl::InternalError("second"));
+    });
+  });
+  EXPECT_EQ(Ask("x").value(), "first");
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST_F(ServerTest, ADroppedCallIsAnsweredAsOurFault) {
+  Serve([](CallInfo, std::shared_ptr<Message>, Responder) {});
+  EXPECT_EQ(ReasonOf(Ask("x").status()), "INTERNAL_ERROR");
+}
+
+TEST_F(ServerTest, BytesThatAreNoMessageAreRefusedPrecisely) {
+  Serve(Echo);
+  for (const std::string& bytes :
+       {std::string("\xff\xff\xff\xff"), std::string("\x0a\x05"),
+        // field 1 (text) holding bytes that are no UTF-8
+        std::string("\x0a\x02\xc3\x28"), std::string("\x0a\x03\xed\xa0\x80")}) {
+    const auto answer = client_->InvokeRaw(kReadAsOf, bytes, {});
+    EXPECT_TRUE(absl::IsInvalidArgument(answer.status())) << answer.status();
+    EXPECT_EQ(ReasonOf(answer.status()), "REQUEST_MALFORMED");
+  }
+}
+
+TEST_F(ServerTest, RequestsBeyondTheLimitAreRefusedPrecisely) {
+  Serve(Echo);
+  EXPECT_TRUE(Ask(std::string(kMaxRequestBytes - 100, 'a')).ok());
+  EXPECT_EQ(ReasonOf(Ask(std::string(kMaxRequestBytes + 1, 'a')).status()),
+            "REQUEST_TOO_LARGE");
+  // Nothing of it is remembered: the next call is served.
+  EXPECT_TRUE(Ask("x").ok());
+}
+
+TEST_F(ServerTest, TellsHandlersTheDeadlineAndTheMetadata) {
+  absl::Time deadline;
+  std::string actor;
+  Serve(
+      [&](CallInfo info, std::shared_ptr<Message> request, Responder respond) {
+        deadline = info.deadline;
+        actor = info.metadata.at("x-aftercare-actor");
+        Echo(info, request, respond);
+      });
+  const absl::Time begin = absl::Now();
+  ASSERT_TRUE(
+      client_
+          ->InvokeRaw(kReadAsOf, "",
+                      {.actor = "agent-li", .deadline = absl::Seconds(7)})
+          .ok());
+  EXPECT_EQ(actor, "agent-li");
+  EXPECT_GT(deadline, begin + absl::Seconds(6));
+  EXPECT_LT(deadline, absl::Now() + absl::Seconds(7));
+}
+
+// An unfinished callback reactor would block gRPC's Shutdown for ever.
+TEST_F(ServerTest, ShutdownEndsACallThatNobodyFinishes) {
+  std::promise<Responder> held;
+  Serve([&](CallInfo, std::shared_ptr<Message>, Responder respond) {
+    held.set_value(std::move(respond));
+  });
+  std::promise<absl::StatusOr<std::string>> answer;
+  client_->InvokeAsync(kReadAsOf, "", {}, [&](absl::StatusOr<std::string> a) {
+    answer.set_value(std::move(a));
+  });
+  Responder respond = held.get_future().get();
+  server_->Shutdown(absl::Milliseconds(50));
+  EXPECT_EQ(ReasonOf(answer.get_future().get().status()), "SHUTTING_DOWN");
+  // The handler's late answer hurts nobody, not even after the server's end.
+  server_.reset();
+  respond(std::string("late"));
+}
+
+TEST_F(ServerTest, ShutdownWaitsForCallsThatFinishInTime) {
+  std::promise<Responder> held;
+  Serve([&](CallInfo, std::shared_ptr<Message>, Responder respond) {
+    held.set_value(std::move(respond));
+  });
+  std::promise<absl::StatusOr<std::string>> answer;
+  client_->InvokeAsync(kReadAsOf, "", {}, [&](absl::StatusOr<std::string> a) {
+    answer.set_value(std::move(a));
+  });
+  Responder respond = held.get_future().get();
+  std::thread shutdown([&] { server_->Shutdown(absl::Seconds(60)); });
+  respond(std::string());
+  shutdown.join();
+  EXPECT_TRUE(answer.get_future().get().ok());
+}
+
+TEST_F(ServerTest, AClientThatGoesAwayLeavesNothingBehind) {
+  std::promise<Responder> held;
+  Serve([&](CallInfo, std::shared_ptr<Message>, Responder respond) {
+    held.set_value(std::move(respond));
+  });
+  const auto answer =
+      client_->InvokeRaw(kReadAsOf, "", {.actor = "", .deadline = absl::Milliseconds(100)});
+  EXPECT_TRUE(absl::IsDeadlineExceeded(answer.status()));
+  held.get_future().get()(std::string());
+  server_->Shutdown(absl::Seconds(60));
+}
+
+TEST_F(ServerTest, HealthSaysNotServingUntilTold) {
+  Serve(Echo);
+  const auto ask = [&] {
+    grpc::health::v1::HealthCheckResponse response;
+    const auto bytes =
+        client_->InvokeRaw("/grpc.health.v1.Health/Check", "", {});
+    EXPECT_TRUE(bytes.ok()) << bytes.status();
+    EXPECT_TRUE(response.ParseFromString(*bytes));
+    return response.status();
+  };
+  EXPECT_EQ(ask(), grpc::health::v1::HealthCheckResponse::NOT_SERVING);
+  server_->SetServing(true);
+  EXPECT_EQ(ask(), grpc::health::v1::HealthCheckResponse::SERVING);
+  server_->SetServing(false);
+  EXPECT_EQ(ask(), grpc::health::v1::HealthCheckResponse::NOT_SERVING);
+}
+
+TEST_F(ServerTest, AnAddressInUseIsRefusedAtStart) {
+  Serve(Echo);
+  Server second;
+  second.AddService(AdminDescriptor(), Echo);
+  EXPECT_FALSE(second.Start(absl::StrCat("127.0.0.1:", server_->port())).ok());
+}
+
+TEST_F(ServerTest, EveryCallIsObservedWithItsCode) {
+  std::mutex mutex;
+  std::vector<std::pair<std::string, absl::StatusCode>> seen;
+  ServerOptions options;
+  options.observer = [&](const google::protobuf::MethodDescriptor& method,
+                         absl::StatusCode code, absl::Duration duration) {
+    EXPECT_GE(duration, absl::ZeroDuration());
+    std::lock_guard lock(mutex);
+    seen.emplace_back(method.name(), code);
+  };
+  Serve(Echo, options);
+  ASSERT_TRUE(Ask("x").ok());
+  ASSERT_FALSE(client_->InvokeRaw(kReadAsOf, "\xff", {}).ok());
+  std::lock_guard lock(mutex);
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0].first, "ReadAsOf");
+  EXPECT_EQ(seen[0].second, absl::StatusCode::kOk);
+  EXPECT_EQ(seen[1].second, absl::StatusCode::kInvalidArgument);
+}
+
+// One question to the reflection service (a stream of one message).
+grpc::reflection::v1alpha::ServerReflectionResponse Reflect(
+    int port,
+    const grpc::reflection::v1alpha::ServerReflectionRequest& question) {
+  grpc::GenericStub stub(grpc::CreateChannel(
+      absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
+  grpc::CompletionQueue queue;
+  auto stream = stub.PrepareCall(
+      &context,
+      "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  const auto wait = [&] {
+    void* tag = nullptr;
+    bool ok = false;
+    EXPECT_TRUE(queue.Next(&tag, &ok));
+    return ok;
+  };
+  grpc::reflection::v1alpha::ServerReflectionResponse response;
+  stream->StartCall(nullptr);
+  EXPECT_TRUE(wait());
+  const std::string bytes = question.SerializeAsString();
+  const grpc::Slice slice(bytes);
+  stream->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+  EXPECT_TRUE(wait());
+  grpc::ByteBuffer answer;
+  stream->Read(&answer, nullptr);
+  EXPECT_TRUE(wait());
+  grpc::Slice flat;
+  EXPECT_TRUE(answer.DumpToSingleSlice(&flat).ok());
+  EXPECT_TRUE(
+      response.ParseFromArray(flat.begin(), static_cast<int>(flat.size())));
+  stream->WritesDone(nullptr);
+  wait();
+  grpc::Status status;
+  stream->Finish(&status, nullptr);
+  wait();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return response;
+}
+
+TEST_F(ServerTest, ReflectionListsTheServicesAndServesTheirFiles) {
+  Serve(Echo);
+  grpc::reflection::v1alpha::ServerReflectionRequest question;
+  question.set_list_services("*");
+  const auto listed = Reflect(server_->port(), question);
+  std::vector<std::string> names;
+  for (const auto& service : listed.list_services_response().service()) {
+    names.push_back(service.name());
+  }
+  for (const char* expected :
+       {"aftercare.admin.v1.AdminService", "grpc.health.v1.Health"}) {
+    EXPECT_NE(std::find(names.begin(), names.end(), expected), names.end())
+        << expected;
+  }
+
+  question.set_file_containing_symbol("aftercare.admin.v1.AdminService");
+  const auto described = Reflect(server_->port(), question);
+  bool found = false;
+  for (const std::string& bytes :
+       described.file_descriptor_response().file_descriptor_proto()) {
+    google::protobuf::FileDescriptorProto file;
+    ASSERT_TRUE(file.ParseFromString(bytes));
+    for (const auto& service : file.service()) {
+      found |= service.name() == "AdminService" && service.method_size() >= 7;
+    }
+  }
+  EXPECT_TRUE(found);
+}
+
+}  // namespace
+}  // namespace aftercare::rpc
