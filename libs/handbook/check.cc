@@ -4,8 +4,11 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "libs/base/names.h"
 #include "libs/base/time.h"
+#include "libs/base/validate.h"
 #include "libs/calendar/calendar.h"
 
 namespace aftercare::handbook {
@@ -24,6 +27,21 @@ const std::vector<std::string>& KnownFacts() {
       "repair",         "first_visit_fix", "return_processing", "inspection"};
   return *facts;
 }
+
+// ISO 4217, without the codes for tests and for no currency.
+constexpr absl::string_view kCurrencies =
+    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF "
+    "BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CLF "
+    "CLP CNY COP COU CRC CUC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB "
+    "EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF "
+    "IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD "
+    "KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU "
+    "MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN "
+    "PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD "
+    "SHP SLE SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY "
+    "TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST "
+    "XAF XAG XAU XBA XBB XBC XBD XCD XDR XOF XPD XPF XPT XSU XUA YER "
+    "ZAR ZMW ZWL";
 
 size_t EditDistance(const std::string& a, const std::string& b) {
   std::vector<size_t> row(b.size() + 1);
@@ -46,6 +64,7 @@ class Checker {
   explicit Checker(const v1::Handbook& handbook) : h_(handbook) {}
 
   std::vector<Problem> Run() {
+    Values(h_, "");
     Head();
     Calendars();
     Skills();
@@ -64,6 +83,46 @@ class Checker {
         {std::move(path), std::move(text), std::move(suggestion), 0});
   }
 
+  // What holds for every field of every message: texts are short and
+  // printable, enum values are known.
+  void Values(const google::protobuf::Message& message,
+              const std::string& path) {
+    using google::protobuf::FieldDescriptor;
+    const auto* reflection = message.GetReflection();
+    std::vector<const FieldDescriptor*> fields;
+    reflection->ListFields(message, &fields);
+    for (const FieldDescriptor* field : fields) {
+      const std::string name =
+          path.empty() ? field->name() : absl::StrCat(path, ".", field->name());
+      const int count =
+          field->is_repeated() ? reflection->FieldSize(message, field) : 1;
+      for (int i = 0; i < count; ++i) {
+        const bool list = field->is_repeated();
+        const std::string at = list ? absl::StrCat(name, "[", i, "]") : name;
+        if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+          Values(list ? reflection->GetRepeatedMessage(message, field, i)
+                      : reflection->GetMessage(message, field),
+                 at);
+        } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+          const std::string text =
+              list ? reflection->GetRepeatedString(message, field, i)
+                   : reflection->GetString(message, field);
+          if (!CheckOptionalText(at, text, kMaxShortText).ok()) {
+            Add(at, absl::StrCat("is longer than ", kMaxShortText,
+                                 " bytes or holds a control character"));
+          }
+        } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
+          const int value =
+              list ? reflection->GetRepeatedEnumValue(message, field, i)
+                   : reflection->GetEnumValue(message, field);
+          if (field->enum_type()->FindValueByNumber(value) == nullptr) {
+            Add(at, absl::StrCat(value, " is no known value"));
+          }
+        }
+      }
+    }
+  }
+
   // Reports an empty, malformed or repeated id.
   void Id(const std::string& path, const std::string& id,
           std::set<std::string>& seen) {
@@ -74,13 +133,15 @@ class Checker {
     }
   }
 
-  void OneOf(const std::string& path, const std::string& value,
+  // Whether `value` is allowed; reports it otherwise.
+  bool OneOf(const std::string& path, const std::string& value,
              const std::vector<std::string>& allowed, const char* what) {
     if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) {
-      return;
+      return true;
     }
     Add(path, absl::StrCat("'", value, "' is no known ", what),
         DidYouMean(value, allowed));
+    return false;
   }
 
   void CalendarRef(const std::string& path, const std::string& id) {
@@ -103,13 +164,13 @@ class Checker {
           DidYouMean(h_.time_zone(),
                      {"Asia/Shanghai", "Europe/Berlin", "Europe/London",
                       "America/New_York", "UTC"}));
+    } else {
+      zone_ = h_.time_zone();
     }
-    const std::string& currency = h_.currency_code();
-    if (currency.size() != 3 ||
-        !std::all_of(currency.begin(), currency.end(),
-                     [](char c) { return c >= 'A' && c <= 'Z'; })) {
-      Add("currency_code", "must be an ISO 4217 code such as CNY");
-    }
+    static const auto* const currencies =
+        new std::vector<std::string>(absl::StrSplit(kCurrencies, ' '));
+    OneOf("currency_code", h_.currency_code(), *currencies,
+          "ISO 4217 currency such as CNY");
   }
 
   void Calendars() {
@@ -119,9 +180,57 @@ class Checker {
       const std::string path = absl::StrCat("calendars[", i, "]");
       Id(path + ".id", calendar.id(), seen);
       calendar_ids_.push_back(calendar.id());
-      auto compiled = calendar::Calendar::Compile(
-          calendar, h_.time_zone().empty() ? "UTC" : h_.time_zone());
-      if (!compiled.ok()) Add(path, std::string(compiled.status().message()));
+      const size_t before = problems_.size();
+      CalendarParts(path, calendar);
+      if (problems_.size() > before) continue;
+      const absl::Status whole = Compiles(calendar);
+      if (!whole.ok()) Add(path, std::string(whole.message()));
+    }
+  }
+
+  absl::Status Compiles(const v1::Calendar& calendar) const {
+    return calendar::Calendar::Compile(calendar, zone_).status();
+  }
+
+  // Tries each part alone, so that a fault is reported where it is written.
+  void CalendarParts(const std::string& path, const v1::Calendar& calendar) {
+    v1::Calendar part;
+    part.set_always_open(true);
+    part.set_time_zone(calendar.time_zone());
+    if (const absl::Status zone = Compiles(part); !zone.ok()) {
+      Add(path + ".time_zone", std::string(zone.message()));
+      return;
+    }
+    part.set_always_open(false);
+    for (int i = 0; i < calendar.shifts_size(); ++i) {
+      part.clear_shifts();
+      *part.add_shifts() = calendar.shifts(i);
+      const absl::Status status = Compiles(part);
+      if (status.ok()) continue;
+      Add(absl::StrCat(path, ".shifts[", i, "]"),
+          std::string(status.message()));
+    }
+    part.clear_shifts();
+    v1::Shift& shift = *part.add_shifts();
+    shift.add_days(v1::MONDAY);
+    shift.set_open("09:00");
+    shift.set_close("17:00");
+    for (int i = 0; i < calendar.holidays_size(); ++i) {
+      part.clear_holidays();
+      part.add_holidays(calendar.holidays(i));
+      const absl::Status status = Compiles(part);
+      if (status.ok()) continue;
+      Add(absl::StrCat(path, ".holidays[", i, "]"),
+          std::string(status.message()));
+    }
+    part.clear_holidays();
+    for (int i = 0; i < calendar.makeup_days_size(); ++i) {
+      part.clear_makeup_days();
+      part.add_makeup_days(calendar.makeup_days(i));
+      const absl::Status status = Compiles(part);
+      if (status.ok()) continue;
+      Add(absl::StrCat(path, ".makeup_days[", i, "]"),
+          std::string(status.message()));
     }
   }
 
@@ -145,9 +254,15 @@ class Checker {
         Add(path + ".id", "'system' is reserved for Aftercare's own actions");
       }
       if (person.roles().empty()) Add(path + ".roles", "names no role");
+      std::set<std::string> roles;
       for (int r = 0; r < person.roles_size(); ++r) {
         OneOf(absl::StrCat(path, ".roles[", r, "]"), person.roles(r),
               KnownRoles(), "role");
+        held_roles_.insert(person.roles(r));
+        if (!roles.insert(person.roles(r)).second) {
+          Add(absl::StrCat(path, ".roles[", r, "]"),
+              absl::StrCat("'", person.roles(r), "' appears twice"));
+        }
       }
       if (!person.staff_id().empty()) {
         Id(path + ".staff_id", person.staff_id(), staff);
@@ -181,9 +296,7 @@ class Checker {
       const auto& clock = clocks[i];
       const std::string at = absl::StrCat(path, "[", i, "]");
       OneOf(at + ".kind", clock.kind(), kinds, "clock");
-      if (!clock.has_target() ||
-          FromProto(clock.target()) <= absl::ZeroDuration() ||
-          FromProto(clock.target()) > absl::Hours(24 * 3660)) {
+      if (!clock.has_target() || !InRange(clock.target())) {
         Add(at + ".target", "must be more than nothing and at most ten years");
       }
       CalendarRef(at + ".calendar", clock.calendar());
@@ -211,6 +324,12 @@ class Checker {
     }
   }
 
+  // More than nothing, at most ten years.
+  static bool InRange(const google::protobuf::Duration& duration) {
+    return IsValid(duration) && FromProto(duration) > absl::ZeroDuration() &&
+           FromProto(duration) <= absl::Hours(24 * 3660);
+  }
+
   void SpanSet(const std::string& path, const v1::Span& span,
                bool calendar_known) {
     const int set = (span.has_time() ? 1 : 0) +
@@ -221,8 +340,7 @@ class Checker {
     } else if (span.working_days() < 0 || span.working_days() > 3650 ||
                span.days() < 0 || span.days() > 3650 || span.months() < 0 ||
                span.months() > 1200 ||
-               (span.has_time() &&
-                FromProto(span.time()) <= absl::ZeroDuration())) {
+               (span.has_time() && !InRange(span.time()))) {
       Add(path, "is out of range");
     } else if (span.working_days() > 0 && !calendar_known) {
       Add(path, "counts working days without a calendar");
@@ -279,8 +397,13 @@ class Checker {
       const auto& territory = dispatch.territories(i);
       const std::string path = absl::StrCat("dispatch.territories[", i, "]");
       Id(path + ".id", territory.id(), ids);
+      if (territory.regions().empty()) {
+        Add(path + ".regions", "names no region");
+      }
       for (int r = 0; r < territory.regions_size(); ++r) {
-        if (!regions.insert(territory.regions(r)).second) {
+        if (territory.regions(r).empty()) {
+          Add(absl::StrCat(path, ".regions[", r, "]"), "is empty");
+        } else if (!regions.insert(territory.regions(r)).second) {
           Add(absl::StrCat(path, ".regions[", r, "]"),
               absl::StrCat("'", territory.regions(r),
                            "' is served by two territories"));
@@ -325,8 +448,11 @@ class Checker {
         Add(path + ".approvals", "names no role: nobody could approve");
       }
       for (int a = 0; a < reason.approvals_size(); ++a) {
-        OneOf(absl::StrCat(path, ".approvals[", a, "]"), reason.approvals(a),
-              KnownRoles(), "role");
+        const std::string at = absl::StrCat(path, ".approvals[", a, "]");
+        if (OneOf(at, reason.approvals(a), KnownRoles(), "role") &&
+            !held_roles_.contains(reason.approvals(a))) {
+          Add(at, absl::StrCat("nobody has the role ", reason.approvals(a)));
+        }
       }
     }
     Clocks("returns.clocks", returns.clocks(), {"processing"}, {"processing"});
@@ -363,6 +489,11 @@ class Checker {
           item.value_at_zero() == item.value_at_full()) {
         Add(path + ".value_at_full", "must differ from value_at_zero");
       }
+      if (item.measure() == v1::SHARE_MET &&
+          (item.value_at_zero() != 0 || item.value_at_full() != 0)) {
+        Add(path + ".measure",
+            "share_met goes with no value_at_zero or value_at_full");
+      }
       if (item.without_facts_percent() < 0 ||
           item.without_facts_percent() > 100) {
         Add(path + ".without_facts_percent", "must be 0 to 100");
@@ -375,10 +506,18 @@ class Checker {
       Add("scoring.items",
           absl::StrCat("the weights sum to ", sum, ", not to 100 (SCO-23)"));
     }
+    std::set<std::string> levels;
     if (scoring.levels().empty()) Add("scoring.levels", "names no level");
     for (int i = 0; i < scoring.levels_size(); ++i) {
       const std::string path = absl::StrCat("scoring.levels[", i, "]");
-      if (scoring.levels(i).id().empty()) Add(path + ".id", "is empty");
+      if (scoring.levels(i).id().empty() ||
+          !levels.insert(scoring.levels(i).id()).second) {
+        Add(path + ".id", "is empty or repeated");
+      }
+      if (scoring.levels(i).min_points() < 0 ||
+          scoring.levels(i).min_points() > 100) {
+        Add(path + ".min_points", "must be 0 to 100");
+      }
       if (i > 0 && scoring.levels(i).min_points() >=
                        scoring.levels(i - 1).min_points()) {
         Add(path + ".min_points", "levels must descend");
@@ -391,8 +530,11 @@ class Checker {
   }
 
   const v1::Handbook& h_;
+  // The handbook's zone; while it is wrong, calendars are checked in UTC.
+  std::string zone_ = "UTC";
   std::vector<std::string> calendar_ids_;
   std::vector<std::string> skill_ids_;
+  std::set<std::string> held_roles_;
   std::vector<Problem> problems_;
 };
 
@@ -407,7 +549,9 @@ std::string DidYouMean(const std::string& word,
   std::string best;
   size_t best_distance = 3;
   if (word.size() > 100) return best;
-  for (const std::string& candidate : candidates) {
+  const size_t count = std::min<size_t>(candidates.size(), 1000);
+  for (size_t i = 0; i < count; ++i) {
+    const std::string& candidate = candidates[i];
     if (candidate.size() > word.size() + 2 ||
         word.size() > candidate.size() + 2) {
       continue;

@@ -16,8 +16,9 @@ struct Problem {
   std::string text;
   // What was probably meant; may be empty.
   std::string suggestion;
-  // Filled in by the YAML reader; 0 when unknown.
+  // Filled in by the YAML reader, counted from 1; 0 when unknown.
   int line = 0;
+  int column = 0;
 };
 
 // Units, ranges, references, contradictions and missing values. A handbook
@@ -25,8 +26,8 @@ struct Problem {
 // company has to decide (GEN-30): such a gap is a problem.
 std::vector<Problem> Check(const v1::Handbook& handbook);
 
-// Of `candidates`, the one that differs from `word` by at most two letters;
-// empty if none does.
+// Of the first thousand `candidates`, the one that differs from `word` by at
+// most two letters; empty if none does.
 std::string DidYouMean(const std::string& word,
                        const std::vector<std::string>& candidates);
 

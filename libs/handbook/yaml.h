@@ -3,7 +3,7 @@
 // -----------------------------------------------------------------------------
 //
 // A handbook file: YAML with the field names of handbook.proto, read by the
-// message's descriptor. Every problem has its line.
+// message's descriptor. Every problem has its line and column.
 //
 //   target: 4h            # durations: 45s, 90m, 2d12h
 //   window: 7d            # spans: 3wd, 7d, 6mo, 4h, or {working_days: 3}
@@ -30,11 +30,13 @@ struct LoadedHandbook {
   std::vector<Problem> problems;
 };
 
-// Never fails: what cannot be read is a problem. Files above 1 MiB, nesting
-// above 20 levels and YAML aliases are problems.
+// Never fails: what cannot be read is a problem. Text above 1 MiB or outside
+// UTF-8, nesting above 20 levels, anchors, aliases, tags and a second document
+// are problems.
 LoadedHandbook LoadHandbook(absl::string_view yaml);
 
-// One problem a line: "file:line: path: text (did you mean 'x'?)".
+// One problem a line:
+// "file:line:column: path: text (did you mean 'x'?)".
 std::string FormatProblems(absl::string_view file,
                            const std::vector<Problem>& problems);
 
