@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <mutex>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -30,6 +32,44 @@ using google::protobuf::Message;
 using Hosts = std::vector<std::unique_ptr<Hosted>>;
 
 constexpr int kReadBatch = 2000;
+constexpr int kMaxPage = 1000;
+// A page stays below what gRPC clients take by default.
+constexpr size_t kMaxPageBytes = size_t{2} << 20;
+
+// Text fields hold UTF-8 only; the bytes of a damaged record may not be.
+std::string SafeText(absl::string_view bytes) {
+  if (google::protobuf::internal::IsStructurallyValidUTF8(
+          bytes.data(), static_cast<int>(bytes.size()))) {
+    return std::string(bytes);
+  }
+  return absl::CHexEscape(bytes);
+}
+
+// Fold states at places that were read before, so that a reader who goes on
+// from where it stopped need not have the partition folded from its beginning.
+// Thread-safe.
+class FoldMemory {
+ public:
+  // The last known state at or before `offset`.
+  log::FoldState Before(const std::string& partition, int64_t offset) {
+    std::lock_guard lock(mutex_);
+    const auto& states = states_[partition];
+    const auto it = states.upper_bound(offset);
+    return it == states.begin() ? log::FoldState() : std::prev(it)->second;
+  }
+
+  void Remember(const std::string& partition, const log::FoldState& state) {
+    constexpr size_t kMost = 256;
+    std::lock_guard lock(mutex_);
+    auto& states = states_[partition];
+    if (states.size() >= kMost) states.erase(states.begin());
+    states[state.offset] = state;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::map<int64_t, log::FoldState>> states_;
+};
 
 admin::v1::Shard::State StateOf(shard::ShardState state) {
   switch (state) {
@@ -65,8 +105,8 @@ admin::v1::Shard ShardOf(const shard::Service& service,
     problem->set_topic(service.topic());
     problem->set_partition(status.partition);
     problem->set_offset(status.problem_offset);
-    problem->set_key(status.problem_key);
-    problem->set_reason(status.problem_reason);
+    problem->set_key(SafeText(status.problem_key));
+    problem->set_reason(SafeText(status.problem_reason));
   }
   return shown;
 }
@@ -205,52 +245,109 @@ class Admin {
     if (request.has_wait() && !IsValid(request.wait())) {
       return InvalidField("wait", "is no duration");
     }
-    const int limit =
-        request.max_events() == 0 ? 100 : std::min(request.max_events(), 1000);
+    const int most = request.max_events() == 0
+                         ? 100
+                         : std::min(request.max_events(), kMaxPage);
+    const absl::Time wait_end =
+        absl::Now() + std::clamp(FromProto(request.wait()),
+                                 absl::ZeroDuration(), absl::Seconds(10));
     const log::TopicPartition partition{host->service->topic(),
                                         request.partition()};
-    auto reader = log_.OpenReader(partition, request.offset());
-    if (!reader.ok()) return InvalidField("offset", "cannot be read from");
-    const absl::Duration wait = std::clamp(
-        FromProto(request.wait()), absl::ZeroDuration(), absl::Seconds(10));
-    admin::v1::ReadEventsResponse response;
-    auto records = (*reader)->Read(limit, wait);
-    if (absl::IsOutOfRange(records.status())) {
+    ASSIGN_OR_RETURN(const int64_t end, log_.End(partition));
+    if (request.offset() > end) {
       return InvalidField("offset", "lies behind the end of the log");
     }
-    if (!records.ok()) {
-      auto* entry = response.add_entries();
-      entry->set_offset((*reader)->position());
-      entry->set_kind(admin::v1::LogEntry::UNREADABLE);
-      entry->set_text(std::string(records.status().message()));
-      response.set_next_offset((*reader)->position() + 1);
-      return response.SerializeAsString();
+    const std::string memory =
+        absl::StrCat(partition.topic, "/", partition.partition);
+    log::Fold fold(folds_.Before(memory, request.offset()));
+    ASSIGN_OR_RETURN(auto reader, log_.OpenReader(partition, fold.offset()));
+    admin::v1::ReadEventsResponse response;
+    response.set_next_offset(request.offset());
+    // Entries of a command whose last event has not been seen: whether they
+    // count is not known before.
+    std::vector<admin::v1::LogEntry> open;
+    size_t bytes = 0;
+    bool full = false;
+    while (!full) {
+      const absl::Duration wait =
+          response.entries_size() > 0
+              ? absl::ZeroDuration()
+              : std::max(wait_end - absl::Now(), absl::ZeroDuration());
+      auto records = reader->Read(kMaxPage, wait);
+      if (absl::IsDataLoss(records.status()) &&
+          reader->position() < request.offset()) {
+        ASSIGN_OR_RETURN(reader,
+                         log_.OpenReader(partition, reader->position() + 1));
+        continue;
+      }
+      if (absl::IsDataLoss(records.status())) {
+        // Damaged on the disk. It is shown at the head of a page of its own,
+        // and whoever goes on reading goes on behind it.
+        if (response.entries_size() == 0) {
+          auto* entry = response.add_entries();
+          entry->set_offset(reader->position());
+          entry->set_kind(admin::v1::LogEntry::UNREADABLE);
+          entry->set_text(SafeText(records.status().message()));
+          response.set_next_offset(reader->position() + 1);
+        }
+        break;
+      }
+      RETURN_IF_ERROR(records.status());
+      if (records->empty()) break;
+      for (log::StoredRecord& record : *records) {
+        const int64_t offset = record.offset;
+        const bool shown = offset >= request.offset();
+        admin::v1::LogEntry entry;
+        if (shown) entry = Show(*host->service, record);
+        const log::FoldStep step = fold.Apply(std::move(record));
+        switch (step.kind) {
+          case log::FoldStep::Kind::kClaim:
+            // What was open then never counts.
+            for (auto& cut : open) cut.set_kind(admin::v1::LogEntry::VOID);
+            entry.set_kind(admin::v1::LogEntry::CLAIM);
+            break;
+          case log::FoldStep::Kind::kPending:
+          case log::FoldStep::Kind::kGroup:
+            break;
+          case log::FoldStep::Kind::kVoid:
+            entry.set_kind(admin::v1::LogEntry::VOID);
+            break;
+          case log::FoldStep::Kind::kCorrupt:
+            entry.set_kind(admin::v1::LogEntry::UNREADABLE);
+            entry.set_text(SafeText(step.problem));
+            break;
+        }
+        if (shown) {
+          bytes += entry.ByteSizeLong();
+          open.push_back(std::move(entry));
+        }
+        // A page ends between commands.
+        if (fold.resume_point().offset != offset + 1) continue;
+        for (auto& done : open) *response.add_entries() = std::move(done);
+        open.clear();
+        if (shown) response.set_next_offset(offset + 1);
+        full = response.entries_size() >= most || bytes >= kMaxPageBytes;
+        if (full) break;
+      }
     }
-    for (const log::StoredRecord& stored : *records) {
-      *response.add_entries() = Show(*host->service, stored);
-    }
-    response.set_next_offset((*reader)->position());
+    folds_.Remember(memory, fold.resume_point());
     return response.SerializeAsString();
   }
 
-  // What one record is by itself. Whether an event counts depends on what
-  // comes before it; void ones are told apart by their claim and seq headers.
+  // What one record is by itself; whether it counts is the fold's to say.
   static admin::v1::LogEntry Show(const shard::Service& service,
                                   const log::StoredRecord& stored) {
     admin::v1::LogEntry entry;
     entry.set_offset(stored.offset);
-    entry.set_key(stored.record.key);
-    for (const auto& [name, value] : stored.record.headers) {
-      (*entry.mutable_headers())[name] = value;
+    entry.set_key(SafeText(stored.record.key));
+    for (const auto& [name, text] : stored.record.headers) {
+      (*entry.mutable_headers())[SafeText(name)] = SafeText(text);
     }
-    if (!stored.record.Header(log::kOwnerHeader).empty()) {
-      entry.set_kind(admin::v1::LogEntry::CLAIM);
-      return entry;
-    }
+    if (!stored.record.Header(log::kOwnerHeader).empty()) return entry;
     auto event = shard::FromRecord(service, stored);
     if (!event.ok()) {
       entry.set_kind(admin::v1::LogEntry::UNREADABLE);
-      entry.set_text(std::string(event.status().message()));
+      entry.set_text(SafeText(event.status().message()));
       return entry;
     }
     entry.set_kind(admin::v1::LogEntry::EVENT);
@@ -315,7 +412,17 @@ class Admin {
         for (const log::StoredRecord& member : step.group) {
           if (member.record.key != boundary) continue;
           auto event = shard::FromRecord(service, member);
-          if (!event.ok() || shard::IsPlatformFact(*event->message)) continue;
+          if (!event.ok()) {
+            // An answer that leaves an event out would be a wrong one.
+            return Refuse(common::v1::REASON_LOG_CORRUPT,
+                          absl::StrCat("offset ", member.offset, ": ",
+                                       SafeText(event.status().message())),
+                          {{"topic", service.topic()},
+                           {"partition", absl::StrCat(partition)},
+                           {"offset", absl::StrCat(member.offset)},
+                           {"key", boundary}});
+          }
+          if (shard::IsPlatformFact(*event->message)) continue;
           const absl::Time time = request.has_occur_time()
                                       ? event->meta.occur_time
                                       : event->meta.record_time;
@@ -386,6 +493,7 @@ class Admin {
   log::Log& log_;
   const ReactionControl reactions_;
   const AdminOptions options_;
+  FoldMemory folds_;
 };
 
 }  // namespace

@@ -37,7 +37,10 @@ std::string Fetch(int port, const std::string& path) {
   return answer;
 }
 
-class MetricsTest : public testing::RpcFixture {};
+class MetricsTest : public testing::RpcFixture {
+ protected:
+  MetricsTest() { metrics_address_ = "127.0.0.1:0"; }
+};
 
 TEST_F(MetricsTest, CallsAndShardsAreShown) {
   ASSERT_TRUE(ApplyDemoHandbook().ok());

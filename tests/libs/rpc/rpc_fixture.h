@@ -55,7 +55,7 @@ class RpcFixture : public ::testing::Test {
       host->shards.push_back(*std::move(shard));
     }
     hosted_.push_back(std::move(host));
-    auto metrics = rpc::Metrics::Start("127.0.0.1:0", hosted_);
+    auto metrics = rpc::Metrics::Start(metrics_address_, hosted_);
     ASSERT_TRUE(metrics.ok()) << metrics.status();
     metrics_ = *std::move(metrics);
     gateway_ = std::make_unique<rpc::Gateway>(
@@ -149,6 +149,8 @@ class RpcFixture : public ::testing::Test {
     return sum;
   }
 
+  // Most tests need no endpoint, and ending one takes its library seconds.
+  std::string metrics_address_;
   TempDir dir_;
   std::unique_ptr<log::EmbeddedLog> log_;
   std::vector<std::unique_ptr<rpc::Hosted>> hosted_;
