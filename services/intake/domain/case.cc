@@ -129,6 +129,7 @@ absl::StatusOr<v1::IntakeEvent> Resolved(const v1::Case& c,
   resolved.set_resolution(text);
   resolved.set_by_timeout(by_timeout);
   resolved.set_kind(c.kind());
+  resolved.set_owner(c.owner());
   // Whoever resolves has answered; every clock stops.
   StopOf("", c.clocks(), context, resolved.mutable_clocks());
   const auto& intake = context.policy->handbook().intake();
@@ -251,6 +252,7 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
   replied.set_name(c->name());
   replied.set_text(request.text());
   replied.set_from_customer(request.from_customer());
+  replied.set_owner(c->owner());
   if (!request.from_customer()) {
     replied.set_by(context.actor);
     StopOf(kFirstResponse, c->clocks(), context, replied.mutable_clocks());
