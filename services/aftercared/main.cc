@@ -98,6 +98,8 @@ absl::Status Run(const Flags& flags) {
     auto host = std::make_unique<rpc::Hosted>();
     host->service =
         std::make_shared<const shard::Service>(std::move(part.service));
+    // A method without a handler or without roles is a mistake of ours.
+    RETURN_IF_ERROR(host->service->CheckComplete());
     RETURN_IF_ERROR(log->EnsureTopic(host->service->topic(), flags.partitions));
     for (int p = 0; p < flags.partitions; ++p) {
       shard::ShardOptions options;

@@ -1,0 +1,131 @@
+// aftercared as a process: exit codes, one holder per directory, draining.
+
+#include "tests/system/daemon.h"
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "aftercare/intake/v1/intake_service.pb.h"
+#include "grpc/health/v1/health.pb.h"
+#include "gtest/gtest.h"
+#include "libs/base/refusal.h"
+#include "libs/testing/temp_dir.h"
+
+namespace aftercare::testing {
+namespace {
+
+constexpr char kIntake[] = "aftercare.intake.v1.IntakeService";
+
+TEST(DaemonTest, BadFlagsEndWithCodeTwo) {
+  const TempDir dir;
+  Daemon daemon(dir / "data");
+  EXPECT_EQ(daemon.RunToEnd({"--no-such-flag"}), 2);
+  EXPECT_EQ(daemon.RunToEnd({"--partitions", "0"}), 2);
+  EXPECT_EQ(daemon.RunToEnd({"--log-level", "loud"}), 2);
+}
+
+TEST(DaemonTest, ASecondProcessOnTheSameDataIsRefusedAndToldWhoHoldsIt) {
+  const TempDir dir;
+  Daemon first(dir / "data");
+  ASSERT_TRUE(first.Start().ok());
+  Daemon second(dir / "data");
+  EXPECT_EQ(second.RunToEnd({}), 1);
+  EXPECT_TRUE(absl::StrContains(second.Log(), "cannot run"));
+  // The first is not disturbed.
+  EXPECT_TRUE(first.AwaitServing().ok());
+  EXPECT_EQ(first.Stop(), 0);
+}
+
+TEST(DaemonTest, ThePartitionCountIsFixedByTheData) {
+  const TempDir dir;
+  Daemon daemon(dir / "data");
+  ASSERT_TRUE(daemon.Start({"--partitions", "2"}).ok());
+  ASSERT_TRUE(daemon.AwaitServing().ok());
+  ASSERT_EQ(daemon.Stop(), 0);
+  EXPECT_EQ(daemon.RunToEnd({"--partitions", "3"}), 1);
+  ASSERT_TRUE(daemon.Start({"--partitions", "2"}).ok());
+  ASSERT_TRUE(daemon.AwaitServing().ok());
+}
+
+TEST(DaemonTest, AnAddressInUseEndsWithCodeOne) {
+  const TempDir dir;
+  Daemon first(dir / "one");
+  ASSERT_TRUE(first.Start().ok());
+  Daemon second(dir / "two");
+  EXPECT_EQ(
+      second.RunToEnd({"--listen", absl::StrCat("127.0.0.1:", first.port())}),
+      1);
+}
+
+TEST(DaemonTest, HealthFollowsTheShards) {
+  const TempDir dir;
+  Daemon daemon(dir / "data");
+  ASSERT_TRUE(daemon.Start({"--metrics", "127.0.0.1:0"}).ok());
+  EXPECT_GT(daemon.metrics_port(), 0);
+  ASSERT_TRUE(daemon.AwaitServing().ok());
+  grpc::health::v1::HealthCheckResponse health;
+  while (health.status() != grpc::health::v1::HealthCheckResponse::SERVING) {
+    const auto answer = daemon.Call<grpc::health::v1::HealthCheckResponse>(
+        "grpc.health.v1.Health", "Check",
+        grpc::health::v1::HealthCheckRequest(), "");
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    health = *answer;
+  }
+}
+
+// SIGTERM: what is under way is answered, then the process ends by itself.
+TEST(DaemonTest, StopsInGoodOrderUnderLoad) {
+  const TempDir dir;
+  Daemon daemon(dir / "data");
+  ASSERT_TRUE(daemon.Start().ok());
+  ASSERT_TRUE(daemon.AwaitServing().ok());
+  ASSERT_TRUE(daemon.ApplyDemoHandbook().ok());
+  std::atomic<int> done{0};
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> callers;
+  std::vector<std::vector<std::string>> acknowledged(8);
+  for (int t = 0; t < 8; ++t) {
+    callers.emplace_back([&, t] {
+      for (int i = 0; !stop; ++i) {
+        intake::v1::RegisterCustomerRequest request;
+        request.set_parent("companies/acme");
+        request.set_customer_id(absl::StrCat("c-", t, "-", i));
+        request.set_display_name("王小明 🙂");
+        request.set_region("beijing");
+        const auto made = daemon.Call<intake::v1::Customer>(
+            kIntake, "RegisterCustomer", request, "agent-li");
+        if (made.ok()) {
+          acknowledged[static_cast<size_t>(t)].push_back(made->name());
+          ++done;
+        } else if (!absl::IsUnavailable(made.status())) {
+          ADD_FAILURE() << made.status();
+        }
+      }
+    });
+  }
+  while (done < 100) std::this_thread::yield();
+  EXPECT_EQ(daemon.Stop(), 0);
+  stop = true;
+  for (std::thread& caller : callers) caller.join();
+
+  ASSERT_TRUE(daemon.Start().ok());
+  ASSERT_TRUE(daemon.AwaitServing().ok());
+  for (const auto& names : acknowledged) {
+    for (const std::string& name : names) {
+      intake::v1::GetCustomerRequest get;
+      get.set_name(name);
+      EXPECT_TRUE(daemon
+                      .Call<intake::v1::Customer>(kIntake, "GetCustomer", get,
+                                                  "agent-li")
+                      .ok())
+          << name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace aftercare::testing
