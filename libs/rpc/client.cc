@@ -31,6 +31,9 @@ absl::Duration RetryDelay(const absl::Status& status, absl::Duration fallback) {
 
 }  // namespace
 
+// Calls end on a completion queue and a thread of our own: the threads of the
+// library's callback queue can outlive the last channel (gRPC 1.51) and then
+// crash at exit.
 class Client::Impl {
  public:
   explicit Impl(const std::string& target) {
@@ -44,9 +47,56 @@ class Client::Impl {
     channel = grpc::CreateCustomChannel(
         target, grpc::InsecureChannelCredentials(), arguments);
     stub = std::make_unique<grpc::GenericStub>(channel);
+    poller = std::thread([this] {
+      void* tag = nullptr;
+      bool ok = false;
+      while (queue.Next(&tag, &ok)) {
+        std::unique_ptr<Pending> call(static_cast<Pending*>(tag));
+        call->End();
+      }
+    });
   }
+
+  ~Impl() {
+    // Calls still under way end by their deadlines before the queue drains.
+    queue.Shutdown();
+    poller.join();
+  }
+
+  // One call from its start to its end.
+  struct Pending {
+    grpc::ClientContext context;
+    grpc::ByteBuffer response;
+    grpc::Status status;
+    std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader;
+    std::function<void(absl::StatusOr<std::string>)> done;
+
+    void End() {
+      if (status.error_code() == grpc::StatusCode::CANCELLED) {
+        // Nobody here cancels: the server went away with the call.
+        done(absl::UnavailableError("the server ended the call"));
+        return;
+      }
+      if (!status.ok()) {
+        done(FromGrpc(status));
+        return;
+      }
+      std::vector<grpc::Slice> slices;
+      std::string bytes;
+      if (response.Dump(&slices).ok()) {
+        for (const grpc::Slice& part : slices) {
+          bytes.append(reinterpret_cast<const char*>(part.begin()),
+                       part.size());
+        }
+      }
+      done(std::move(bytes));
+    }
+  };
+
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<grpc::GenericStub> stub;
+  grpc::CompletionQueue queue;
+  std::thread poller;
 };
 
 Client::Client(const std::string& target)
@@ -60,36 +110,18 @@ std::string MethodPath(const google::protobuf::MethodDescriptor& method) {
 void Client::InvokeAsync(
     const std::string& method, const std::string& request, const Call& call,
     std::function<void(absl::StatusOr<std::string>)> done) {
-  struct State {
-    grpc::ClientContext context;
-    grpc::ByteBuffer request;
-    grpc::ByteBuffer response;
-  };
-  auto* state = new State;
-  state->context.set_deadline(absl::ToChronoTime(absl::Now() + call.deadline));
+  auto* pending = new Impl::Pending;
+  pending->done = std::move(done);
+  pending->context.set_deadline(
+      absl::ToChronoTime(absl::Now() + call.deadline));
   if (!call.actor.empty()) {
-    state->context.AddMetadata(kActorMetadata, call.actor);
+    pending->context.AddMetadata(kActorMetadata, call.actor);
   }
   const grpc::Slice slice(request);
-  state->request = grpc::ByteBuffer(&slice, 1);
-  impl_->stub->UnaryCall(
-      &state->context, method, grpc::StubOptions(), &state->request,
-      &state->response, [state, done = std::move(done)](grpc::Status status) {
-        if (!status.ok()) {
-          done(FromGrpc(status));
-        } else {
-          std::vector<grpc::Slice> slices;
-          std::string bytes;
-          if (state->response.Dump(&slices).ok()) {
-            for (const grpc::Slice& part : slices) {
-              bytes.append(reinterpret_cast<const char*>(part.begin()),
-                           part.size());
-            }
-          }
-          done(std::move(bytes));
-        }
-        delete state;
-      });
+  pending->reader = impl_->stub->PrepareUnaryCall(
+      &pending->context, method, grpc::ByteBuffer(&slice, 1), &impl_->queue);
+  pending->reader->StartCall();
+  pending->reader->Finish(&pending->response, &pending->status, pending);
 }
 
 absl::StatusOr<std::string> Client::InvokeRaw(const std::string& method,
@@ -98,13 +130,15 @@ absl::StatusOr<std::string> Client::InvokeRaw(const std::string& method,
   const absl::Time end = absl::Now() + call.deadline;
   absl::Duration pause = absl::Milliseconds(20);
   while (true) {
-    std::promise<absl::StatusOr<std::string>> promise;
+    auto promise =
+        std::make_shared<std::promise<absl::StatusOr<std::string>>>();
     Call once = call;
     once.deadline = std::max(end - absl::Now(), absl::Milliseconds(1));
-    InvokeAsync(method, request, once, [&](absl::StatusOr<std::string> answer) {
-      promise.set_value(std::move(answer));
-    });
-    absl::StatusOr<std::string> answer = promise.get_future().get();
+    InvokeAsync(method, request, once,
+                [promise](absl::StatusOr<std::string> answer) {
+                  promise->set_value(std::move(answer));
+                });
+    absl::StatusOr<std::string> answer = promise->get_future().get();
     if (!call.retry || !absl::IsUnavailable(answer.status())) return answer;
     const absl::Duration delay = RetryDelay(answer.status(), pause);
     if (absl::Now() + delay >= end) return answer;

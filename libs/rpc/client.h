@@ -49,7 +49,7 @@ class Client {
                                         const std::string& request,
                                         const Call& call);
 
-  // Does not block; `done` runs on a thread of gRPC.
+  // Does not block; `done` runs on the client's thread and must not block.
   void InvokeAsync(const std::string& method, const std::string& request,
                    const Call& call,
                    std::function<void(absl::StatusOr<std::string>)> done);

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -93,18 +92,23 @@ class OpenCalls {
   void Remove(const PendingAnswer* call) {
     std::lock_guard lock(mutex_);
     calls_.erase(call);
+    if (closed_ && calls_.empty()) empty_.notify_all();
   }
 
-  void Close() {
-    std::vector<std::shared_ptr<PendingAnswer>> open;
+  // Takes no new calls, waits up to `grace` for those under way and answers
+  // what is left then.
+  void Drain(absl::Duration grace) {
+    std::vector<std::shared_ptr<PendingAnswer>> left;
     {
-      std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
       closed_ = true;
+      empty_.wait_for(lock, absl::ToChronoMilliseconds(grace),
+                      [this] { return calls_.empty(); });
       for (const auto& [key, weak] : calls_) {
-        if (auto call = weak.lock()) open.push_back(std::move(call));
+        if (auto call = weak.lock()) left.push_back(std::move(call));
       }
     }
-    for (const auto& call : open) call->Answer(ShuttingDown());
+    for (const auto& call : left) call->Answer(ShuttingDown());
   }
 
   static absl::Status ShuttingDown() {
@@ -115,6 +119,7 @@ class OpenCalls {
 
  private:
   std::mutex mutex_;
+  std::condition_variable empty_;
   bool closed_ = false;
   absl::flat_hash_map<const PendingAnswer*, std::weak_ptr<PendingAnswer>>
       calls_;
@@ -281,23 +286,9 @@ void Server::SetServing(bool serving) { impl_->serving = serving; }
 void Server::Shutdown(absl::Duration grace) {
   if (impl_->server == nullptr) return;
   impl_->serving = false;
-  std::mutex mutex;
-  std::condition_variable ended;
-  bool over = false;
-  std::thread closer([&] {
-    std::unique_lock lock(mutex);
-    ended.wait_for(lock, absl::ToChronoMilliseconds(grace),
-                   [&] { return over; });
-    impl_->open.Close();
-  });
-  impl_->server->Shutdown(
-      absl::ToChronoTime(absl::Now() + grace + absl::Seconds(1)));
-  {
-    std::lock_guard lock(mutex);
-    over = true;
-  }
-  ended.notify_one();
-  closer.join();
+  impl_->open.Drain(grace);
+  // Nothing is left to wait for but answers on their way to the network.
+  impl_->server->Shutdown(absl::ToChronoTime(absl::Now() + absl::Seconds(1)));
   impl_->server->Wait();
   impl_->server.reset();
 }

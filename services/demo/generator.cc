@@ -80,13 +80,15 @@ std::vector<DayPlan> Generate(const GeneratorOptions& options) {
     day.midnight = absl::FromUnixSeconds(kFirstDay + int64_t{86400} * d);
     double mean = static_cast<double>(options.cases) / options.days;
     if (d % 7 == 6) mean *= 0.3;
+    // Today's newcomers are not known yet: their first call may come later in
+    // the day than another one of theirs would.
+    const auto known_until_today = static_cast<int64_t>(customers.size());
     const int64_t count =
         static_cast<int64_t>(std::llround(mean * (0.6 + 0.8 * dice.Unit())));
     for (int64_t i = 0; i < count; ++i) {
       CasePlan plan;
-      if (!customers.empty() && dice.Happens(0.45)) {
-        const auto& known = customers[dice.Between(
-            0, static_cast<int64_t>(customers.size()) - 1)];
+      if (known_until_today > 0 && dice.Happens(0.45)) {
+        const auto& known = customers[dice.Between(0, known_until_today - 1)];
         plan.customer = known.first;
         plan.region = known.second;
       } else {
