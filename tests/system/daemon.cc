@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -41,9 +42,13 @@ pid_t Daemon::Spawn(const std::vector<std::string>& flags) {
   const char* bin = std::getenv("AFTERCARE_BIN");
   std::vector<std::string> words = {
       absl::StrCat(bin == nullptr ? "." : bin, "/aftercared"), "--data", data_,
-      "--listen", "127.0.0.1:0", "--insecure-dev-identity",
+      "--insecure-dev-identity",
       // A full temporary directory is not what these tests are about.
       "--min-free-bytes", "1048576"};
+  if (std::find(flags.begin(), flags.end(), "--listen") == flags.end()) {
+    words.push_back("--listen");
+    words.push_back("127.0.0.1:0");
+  }
   words.insert(words.end(), flags.begin(), flags.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());

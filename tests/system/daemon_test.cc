@@ -31,7 +31,7 @@ TEST(DaemonTest, BadFlagsEndWithCodeTwo) {
 TEST(DaemonTest, ASecondProcessOnTheSameDataIsRefusedAndToldWhoHoldsIt) {
   const TempDir dir;
   Daemon first(dir / "data");
-  ASSERT_TRUE(first.Start().ok());
+  ASSERT_EQ(first.Start(), absl::OkStatus());
   Daemon second(dir / "data");
   EXPECT_EQ(second.RunToEnd({}), 1);
   EXPECT_TRUE(absl::StrContains(second.Log(), "cannot run"));
@@ -54,7 +54,7 @@ TEST(DaemonTest, ThePartitionCountIsFixedByTheData) {
 TEST(DaemonTest, AnAddressInUseEndsWithCodeOne) {
   const TempDir dir;
   Daemon first(dir / "one");
-  ASSERT_TRUE(first.Start().ok());
+  ASSERT_EQ(first.Start(), absl::OkStatus());
   Daemon second(dir / "two");
   EXPECT_EQ(
       second.RunToEnd({"--listen", absl::StrCat("127.0.0.1:", first.port())}),
@@ -81,7 +81,7 @@ TEST(DaemonTest, HealthFollowsTheShards) {
 TEST(DaemonTest, StopsInGoodOrderUnderLoad) {
   const TempDir dir;
   Daemon daemon(dir / "data");
-  ASSERT_TRUE(daemon.Start().ok());
+  ASSERT_EQ(daemon.Start(), absl::OkStatus());
   ASSERT_TRUE(daemon.AwaitServing().ok());
   ASSERT_TRUE(daemon.ApplyDemoHandbook().ok());
   std::atomic<int> done{0};
@@ -112,7 +112,7 @@ TEST(DaemonTest, StopsInGoodOrderUnderLoad) {
   stop = true;
   for (std::thread& caller : callers) caller.join();
 
-  ASSERT_TRUE(daemon.Start().ok());
+  ASSERT_EQ(daemon.Start(), absl::OkStatus());
   ASSERT_TRUE(daemon.AwaitServing().ok());
   for (const auto& names : acknowledged) {
     for (const std::string& name : names) {

@@ -166,7 +166,7 @@ TEST(KillTest, NothingAcknowledgedIsLostAndNothingHappensTwice) {
   std::mt19937_64 random(seed);
   const TempDir dir;
   Daemon daemon(dir / "data");
-  ASSERT_TRUE(daemon.Start().ok());
+  ASSERT_EQ(daemon.Start(), absl::OkStatus());
   ASSERT_TRUE(daemon.AwaitServing().ok());
   ASSERT_TRUE(daemon.ApplyDemoHandbook().ok());
 
@@ -268,7 +268,7 @@ TEST(KillTest, NothingAcknowledgedIsLostAndNothingHappensTwice) {
   daemon.Kill();
   std::filesystem::remove_all(daemon.data() + "/shards");
   std::filesystem::remove_all(daemon.data() + "/reactions");
-  ASSERT_TRUE(daemon.Start().ok());
+  ASSERT_EQ(daemon.Start(), absl::OkStatus());
   ASSERT_TRUE(daemon.AwaitServing().ok());
   ASSERT_TRUE(daemon.AwaitReactions().ok());
   const auto replayed = daemon.Status();
