@@ -211,6 +211,7 @@ class EmbeddedLogImpl final : public EmbeddedLog {
   absl::Time next_space_check_ = absl::InfinitePast();
   absl::Status space_;
   bool broken_ = false;
+  std::vector<std::string> doubtful_;  // keys of failed writes
 
   std::thread writer_;
 };
@@ -474,6 +475,7 @@ absl::Status EmbeddedLogImpl::WriteBatch(std::deque<QueuedAppend>& batch,
     broken_ = false;
   }
   rocksdb::WriteBatch writes;
+  for (const std::string& key : doubtful_) writes.Delete(key);
   // Offsets are given here, by the only writer; next_offset is its own.
   std::map<Partition*, int64_t> next;
   for (QueuedAppend& append : batch) {
@@ -489,14 +491,19 @@ absl::Status EmbeddedLogImpl::WriteBatch(std::deque<QueuedAppend>& batch,
   const rocksdb::Status written = db_->Write(options, &writes);
   if (!written.ok()) {
     broken_ = true;
-    // The batch may or may not be on the disk. Its offsets are not used again
-    // in this process: what might come to light after a restart is then at
-    // offsets of its own, and the fold decides.
+    // The batch may or may not be on the disk. Its offsets are not used again,
+    // and whatever is written next erases it in the same batch: a record that
+    // nobody saw must not come to light below records that were seen.
+    std::lock_guard lock(mutex_);
     for (const auto& [partition, end] : next) {
+      for (int64_t o = partition->next_offset; o < end; ++o) {
+        doubtful_.push_back(RecordKey(partition->prefix, o));
+      }
       partition->next_offset = end;
     }
     return ToStatus(written);
   }
+  doubtful_.clear();
   std::lock_guard lock(mutex_);
   for (const auto& [partition, end] : next) {
     partition->next_offset = end;
@@ -549,7 +556,9 @@ absl::StatusOr<std::vector<StoredRecord>> EmbeddedLogImpl::Read(
           "offset ", position, " is not in the log, which ends at ",
           partition.visible_end));
     }
-    grown_.wait_for(lock, absl::ToChronoMilliseconds(wait), [&] {
+    // Bounded because the clock arithmetic of wait_for overflows.
+    const absl::Duration bounded = std::min(wait, absl::Hours(1));
+    grown_.wait_for(lock, absl::ToChronoMilliseconds(bounded), [&] {
       return stopping_ || position < partition.visible_end;
     });
     end = partition.visible_end;

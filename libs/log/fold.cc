@@ -8,8 +8,8 @@
 namespace aftercare::log {
 
 absl::string_view Record::Header(absl::string_view name) const {
-  for (const auto& [key, value] : headers) {
-    if (key == name) return value;
+  for (const auto& header : headers) {
+    if (header.first == name) return header.second;
   }
   return {};
 }

@@ -67,7 +67,7 @@ using DeliveryCallback = std::function<void(absl::StatusOr<int64_t>)>;
 // Appends to one partition in call order. Thread-compatible: one caller at a
 // time. Destroying it abandons what is in flight: after the destructor has
 // returned no callback runs any more, and abandoned records have an unknown
-// outcome.
+// outcome. A callback must not destroy its own appender.
 class Appender {
  public:
   virtual ~Appender() = default;
