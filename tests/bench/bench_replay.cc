@@ -230,9 +230,6 @@ int64_t ServerMemory(const std::string& data) {
     for (const auto& shard : status.shards()) {
       ready &= shard.state() == admin::v1::Shard::SERVING;
     }
-    for (const auto& reaction : status.reactions()) {
-      ready &= reaction.lag() == 0;
-    }
     if (ready) return status.resident_memory_bytes();
     absl::SleepFor(absl::Milliseconds(50));
   }
