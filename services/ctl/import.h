@@ -1,0 +1,109 @@
+// -----------------------------------------------------------------------------
+// File: import.h
+// -----------------------------------------------------------------------------
+//
+// A CSV file into commands through a mapping file (deploy/import/README.md has
+// the form). Streaming; rows of one lane keep their order, lanes run side by
+// side. Every command's request_id follows from the mapping's name, the row's
+// key and the command's place, so that an import can be repeated, from the
+// beginning or from its state file, with one effect.
+//
+// A row whose commands cannot all be built goes to the reject file before
+// anything of it is sent. A row of which the server refuses a command goes
+// there too; what came before that command stays, and repeating the mended row
+// carries out the rest.
+
+#ifndef AFTERCARE_SERVICES_CTL_IMPORT_H_
+#define AFTERCARE_SERVICES_CTL_IMPORT_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+#include "services/ctl/csv.h"
+
+namespace aftercare::ctl {
+
+struct CommandMapping {
+  const google::protobuf::MethodDescriptor* method = nullptr;
+  // Field path and template, in the file's order.
+  std::vector<std::pair<std::string, std::string>> fields;
+  // Only for rows whose `when_column` has one of these values; empty: always.
+  std::string when_column;
+  std::vector<std::string> when_in;
+  // Refusal reasons that are as good as success (RESOURCE_ALREADY_EXISTS).
+  std::vector<std::string> accept;
+};
+
+struct ImportMapping {
+  std::string name;
+  std::string row_key;  // column
+  std::string lane;     // column
+  // Named tables of {map:TABLE:column}; the key "*" is the default.
+  std::map<std::string, std::map<std::string, std::string>> tables;
+  std::vector<CommandMapping> commands;
+};
+
+// INVALID_ARGUMENT with the line of the first problem.
+absl::StatusOr<ImportMapping> ParseMapping(const std::string& yaml);
+
+// Columns by name for one row.
+using Columns = std::map<std::string, std::string>;
+
+// Text with its placeholders filled in:
+//   {column}               as it is
+//   {slug:column}          fit for a resource id; "unknown" when empty
+//   {clip:N:column}        at most N bytes, cut between characters
+//   {map:TABLE:column}     through a table of the mapping
+//   {or:TEXT:column}       TEXT when the column is empty
+absl::StatusOr<std::string> Expand(const ImportMapping& mapping,
+                                   absl::string_view text,
+                                   const Columns& columns);
+
+struct PlannedCommand {
+  const CommandMapping* mapping = nullptr;
+  std::unique_ptr<google::protobuf::Message> request;
+};
+
+// All commands of a row, request_ids included; nothing is sent.
+absl::StatusOr<std::vector<PlannedCommand>> PlanRow(
+    const ImportMapping& mapping, const Columns& columns);
+
+struct ImportOptions {
+  std::string file;
+  std::string encoding = "utf-8";
+  std::string state_file;   // empty: none
+  std::string reject_file;  // empty: rejects are only counted
+  int concurrency = 32;
+  bool dry_run = false;
+};
+
+struct ImportResult {
+  int64_t rows = 0;
+  int64_t skipped = 0;  // done by an earlier run
+  int64_t imported = 0;
+  int64_t rejected = 0;
+  int64_t commands = 0;
+};
+
+// Sends one command; called from several threads.
+using Sender =
+    std::function<absl::Status(const google::protobuf::MethodDescriptor&,
+                               const google::protobuf::Message&)>;
+
+// An error ends the import early (a column is missing, the file is damaged, the
+// server stays unreachable); the state file then says how far it came.
+absl::StatusOr<ImportResult> RunImport(const ImportMapping& mapping,
+                                       const ImportOptions& options,
+                                       const Sender& send);
+
+}  // namespace aftercare::ctl
+
+#endif  // AFTERCARE_SERVICES_CTL_IMPORT_H_

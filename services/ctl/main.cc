@@ -1,0 +1,455 @@
+// aftercarectl: every command and query from a shell. README.md beside this
+// file has the tour; `aftercarectl help` lists services, `aftercarectl help
+// intake open-case` the flags of a method.
+//
+// Exit codes: 0 done, 1 refused by the service, 2 wrong usage, 3 server not
+// reached, 4 verification found a difference or a handbook has problems.
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "aftercare/admin/v1/admin_service.pb.h"
+#include "aftercare/handbook/v1/handbook_service.pb.h"
+#include "google/protobuf/util/json_util.h"
+#include "libs/base/ids.h"
+#include "libs/base/refusal.h"
+#include "libs/handbook/yaml.h"
+#include "libs/rpc/client.h"
+#include "services/ctl/fields.h"
+#include "services/ctl/import.h"
+#include "services/ctl/methods.h"
+#include "services/ctl/text.h"
+
+namespace aftercare::ctl {
+namespace {
+
+enum Exit {
+  kDone = 0,
+  kRefused = 1,
+  kUsage = 2,
+  kUnreachable = 3,
+  kDiffers = 4
+};
+
+struct Globals {
+  std::string server = "127.0.0.1:7400";
+  std::string actor;
+  std::string request_id;
+  absl::Duration deadline = absl::Seconds(30);
+  bool json = false;
+};
+
+// "--name value" pairs in order; a flag without a value is "true".
+struct Arguments {
+  std::vector<std::string> words;
+  std::vector<std::pair<std::string, std::string>> flags;
+
+  std::string Flag(const std::string& name,
+                   const std::string& fallback = "") const {
+    std::string value = fallback;
+    for (const auto& [flag, text] : flags) {
+      if (flag == name) value = text;
+    }
+    return value;
+  }
+  bool Has(const std::string& name) const {
+    for (const auto& [flag, text] : flags) {
+      if (flag == name) return true;
+    }
+    return false;
+  }
+};
+
+int Usage(const std::string& problem) {
+  std::cerr << problem << "\n";
+  return kUsage;
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return absl::NotFoundError(path + " cannot be read");
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+class Ctl {
+ public:
+  explicit Ctl(Globals globals)
+      : globals_(std::move(globals)), client_(globals_.server) {}
+
+  int Run(const Arguments& arguments) {
+    const std::vector<std::string>& words = arguments.words;
+    if (words.empty() || words[0] == "help") return Help(words);
+    if (words[0] == "status") return Call("admin", "get-status", {});
+    if (words[0] == "verify") return Verify(arguments);
+    if (words[0] == "as-of") return AsOf(arguments);
+    if (words[0] == "events") return Events(arguments);
+    if (words[0] == "checkpoint") {
+      if (words.size() != 2) return Usage("checkpoint DIRECTORY");
+      return Call("admin", "write-checkpoint", {{"directory", words[1]}});
+    }
+    if (words[0] == "parked") return Parked(arguments);
+    if (words[0] == "import") return Import(arguments);
+    if (words[0] == "handbook" && words.size() >= 2 && words[1] == "check") {
+      return CheckHandbooks({words.begin() + 2, words.end()});
+    }
+    if (words[0] == "handbook" && words.size() == 3 && words[1] == "apply") {
+      return ApplyHandbook(words[2]);
+    }
+    if (words.size() != 2) {
+      return Usage(
+          "aftercarectl SERVICE METHOD [--field value ...]; see "
+          "aftercarectl help");
+    }
+    return Call(words[0], words[1], arguments.flags);
+  }
+
+ private:
+  using Flags = std::vector<std::pair<std::string, std::string>>;
+
+  rpc::Client::Call Options(bool retry) const {
+    rpc::Client::Call call;
+    call.actor = globals_.actor;
+    call.deadline = globals_.deadline;
+    call.retry = retry;
+    return call;
+  }
+
+  int Fail(const absl::Status& status) const {
+    std::cerr << (globals_.json ? ToJson(status) + "\n" : ToText(status));
+    if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) {
+      return kUnreachable;
+    }
+    return kRefused;
+  }
+
+  void Print(const google::protobuf::Message& message) const {
+    std::cout << (globals_.json ? ToJson(message) + "\n" : ToText(message));
+  }
+
+  int Help(const std::vector<std::string>& words) const {
+    if (words.size() >= 3) {
+      auto method = FindMethod(words[1], words[2]);
+      if (!method.ok()) return Usage(std::string(method.status().message()));
+      std::cout << Describe(**method);
+      return kDone;
+    }
+    std::cout
+        << "aftercarectl [--server H:P] [--actor NAME] [--json] [--deadline "
+           "30s]"
+           " [--request-id ID]\n"
+           "  SERVICE METHOD [--field value ...] [--request '{JSON}']\n"
+           "  handbook check FILE... | handbook apply FILE\n"
+           "  import --mapping FILE --file CSV [--encoding E] [--state FILE]"
+           " [--reject FILE] [--concurrency N] [--dry-run]\n"
+           "  status | verify [--service S] | checkpoint DIRECTORY\n"
+           "  as-of NAME --occurred TIME | --recorded TIME\n"
+           "  events tail --service S [--partition P] [--from N] [--follow]\n"
+           "  parked list | parked retry|skip REACTION EVENT\n"
+           "Environment: AFTERCARE_SERVER, AFTERCARE_ACTOR\n\n";
+    for (const auto* service : Services()) {
+      if (words.size() == 2 && ShortName(*service) != words[1]) continue;
+      std::cout << Describe(*service);
+    }
+    return kDone;
+  }
+
+  // Any method of any service.
+  int Call(const std::string& service, const std::string& name,
+           const Flags& flags) {
+    auto method = FindMethod(service, name);
+    if (!method.ok()) return Usage(std::string(method.status().message()));
+    auto request = NewRequest(**method);
+    for (const auto& [flag, text] : flags) {
+      if (flag == "request") {
+        std::string json = text;
+        if (absl::StartsWith(text, "@")) {
+          auto file = ReadFile(text.substr(1));
+          if (!file.ok()) return Usage(std::string(file.status().message()));
+          json = *file;
+        }
+        if (!google::protobuf::util::JsonStringToMessage(json, request.get())
+                 .ok()) {
+          return Usage("--request is no JSON of the request");
+        }
+        continue;
+      }
+      if (absl::Status bad = SetField(*request, flag, text); !bad.ok()) {
+        return Usage(std::string(bad.message()));
+      }
+    }
+    // A command that can be repeated safely is repeated while the server is
+    // away.
+    bool repeatable = IsQuery(**method);
+    if (const auto* field =
+            request->GetDescriptor()->FindFieldByName("request_id")) {
+      const auto* reflection = request->GetReflection();
+      if (reflection->GetString(*request, field).empty()) {
+        reflection->SetString(
+            request.get(), field,
+            globals_.request_id.empty() ? RandomId() : globals_.request_id);
+      }
+      repeatable = true;
+    }
+    auto answer = client_.Invoke(**method, *request, Options(repeatable));
+    if (!answer.ok()) return Fail(answer.status());
+    Print(**answer);
+    return kDone;
+  }
+
+  template <typename Response>
+  absl::StatusOr<Response> Ask(const std::string& service,
+                               const std::string& name,
+                               const google::protobuf::Message& request) {
+    auto method = FindMethod(service, name);
+    if (!method.ok()) return method.status();
+    return client_.Invoke<Response>(**method, request, Options(true));
+  }
+
+  int Verify(const Arguments& arguments) {
+    admin::v1::VerifyShardsRequest request;
+    request.set_service(arguments.Flag("service"));
+    globals_.deadline = std::max(globals_.deadline, absl::Minutes(30));
+    auto answer =
+        Ask<admin::v1::VerifyShardsResponse>("admin", "verify-shards", request);
+    if (!answer.ok()) return Fail(answer.status());
+    if (globals_.json) {
+      Print(*answer);
+    } else {
+      std::vector<std::vector<std::string>> rows = {
+          {"shard", "offset", "digest", "verdict"}};
+      for (const auto& verdict : answer->verdicts()) {
+        rows.push_back(
+            {absl::StrCat(verdict.service(), "/", verdict.partition()),
+             absl::StrCat(verdict.offset()), verdict.live_digest(),
+             verdict.ok() ? "live = recounted = replayed" : verdict.problem()});
+      }
+      std::cout << Table(rows);
+    }
+    return answer->ok() ? kDone : kDiffers;
+  }
+
+  int AsOf(const Arguments& arguments) {
+    if (arguments.words.size() != 2 ||
+        arguments.Has("occurred") == arguments.Has("recorded")) {
+      return Usage("as-of NAME --occurred TIME | --recorded TIME");
+    }
+    admin::v1::ReadAsOfRequest request;
+    request.set_name(arguments.words[1]);
+    const bool occurred = arguments.Has("occurred");
+    if (absl::Status bad =
+            SetField(request, occurred ? "occur_time" : "record_time",
+                     arguments.Flag(occurred ? "occurred" : "recorded"));
+        !bad.ok()) {
+      return Usage(std::string(bad.message()));
+    }
+    auto answer =
+        Ask<admin::v1::ReadAsOfResponse>("admin", "read-as-of", request);
+    if (!answer.ok()) return Fail(answer.status());
+    if (answer->json().empty()) {
+      std::cout << "did not exist then\n";
+      return kDone;
+    }
+    if (globals_.json) {
+      std::cout << answer->json() << "\n";
+      return kDone;
+    }
+    const auto* type = google::protobuf::DescriptorPool::generated_pool()
+                           ->FindMessageTypeByName(answer->type());
+    std::unique_ptr<google::protobuf::Message> row(
+        type == nullptr ? nullptr
+                        : google::protobuf::MessageFactory::generated_factory()
+                              ->GetPrototype(type)
+                              ->New());
+    if (row != nullptr &&
+        google::protobuf::util::JsonStringToMessage(answer->json(), row.get())
+            .ok()) {
+      Print(*row);
+    }
+    return kDone;
+  }
+
+  int Events(const Arguments& arguments) {
+    if (arguments.words.size() != 2 || arguments.words[1] != "tail") {
+      return Usage("events tail --service S [--partition P] [--from N]");
+    }
+    admin::v1::ReadEventsRequest request;
+    request.set_service(arguments.Flag("service"));
+    int32_t partition = 0;
+    int64_t from = 0;
+    if (!absl::SimpleAtoi(arguments.Flag("partition", "0"), &partition) ||
+        !absl::SimpleAtoi(arguments.Flag("from", "0"), &from)) {
+      return Usage("--partition and --from are numbers");
+    }
+    request.set_partition(partition);
+    request.set_offset(from);
+    const bool follow = arguments.Has("follow");
+    if (follow) request.mutable_wait()->set_seconds(5);
+    while (true) {
+      auto answer =
+          Ask<admin::v1::ReadEventsResponse>("admin", "read-events", request);
+      if (!answer.ok()) return Fail(answer.status());
+      for (const auto& entry : answer->entries()) {
+        if (globals_.json) {
+          std::cout << ToJson(entry) << "\n";
+          continue;
+        }
+        const auto header = [&](const char* name) {
+          const auto it = entry.headers().find(name);
+          return it == entry.headers().end() ? std::string() : it->second;
+        };
+        std::cout << entry.offset() << " "
+                  << admin::v1::LogEntry::Kind_Name(entry.kind()) << " "
+                  << header("ce_time") << " " << header("ce_type") << " "
+                  << header("ce_subject") << " by " << header("ce_actor") << " "
+                  << entry.text() << "\n";
+      }
+      if (answer->entries().empty() && !follow) return kDone;
+      request.set_offset(answer->next_offset());
+    }
+  }
+
+  int Parked(const Arguments& arguments) {
+    const auto& words = arguments.words;
+    if (words.size() == 2 && words[1] == "list") {
+      return Call("admin", "list-parked", {});
+    }
+    if (words.size() == 4 && (words[1] == "retry" || words[1] == "skip")) {
+      return Call("admin", "resolve-parked",
+                  {{"reaction", words[2]},
+                   {"event_id", words[3]},
+                   {"action", words[1]}});
+    }
+    return Usage("parked list | parked retry|skip REACTION EVENT");
+  }
+
+  int CheckHandbooks(const std::vector<std::string>& files) const {
+    if (files.empty()) return Usage("handbook check FILE...");
+    bool good = true;
+    for (const std::string& file : files) {
+      auto text = ReadFile(file);
+      if (!text.ok()) return Usage(std::string(text.status().message()));
+      const auto loaded = handbook::LoadHandbook(*text);
+      std::cout << handbook::FormatProblems(file, loaded.problems);
+      if (loaded.problems.empty()) std::cout << file << ": good\n";
+      good &= loaded.problems.empty();
+    }
+    return good ? kDone : kDiffers;
+  }
+
+  int ApplyHandbook(const std::string& file) {
+    auto text = ReadFile(file);
+    if (!text.ok()) return Usage(std::string(text.status().message()));
+    const auto loaded = handbook::LoadHandbook(*text);
+    if (!loaded.problems.empty()) {
+      std::cerr << handbook::FormatProblems(file, loaded.problems);
+      return kDiffers;
+    }
+    handbook::v1::ApplyHandbookRequest request;
+    *request.mutable_handbook() = loaded.handbook;
+    auto answer =
+        Ask<handbook::v1::Handbook>("handbook", "apply-handbook", request);
+    if (!answer.ok()) return Fail(answer.status());
+    std::cout << answer->company() << " version " << answer->version()
+              << " published\n";
+    return kDone;
+  }
+
+  int Import(const Arguments& arguments) {
+    ImportOptions options;
+    options.file = arguments.Flag("file");
+    options.encoding = arguments.Flag("encoding", "utf-8");
+    options.state_file = arguments.Flag("state");
+    options.reject_file = arguments.Flag("reject");
+    options.dry_run = arguments.Has("dry-run");
+    if (options.file.empty() || !arguments.Has("mapping") ||
+        !absl::SimpleAtoi(arguments.Flag("concurrency", "32"),
+                          &options.concurrency) ||
+        options.concurrency < 1 || options.concurrency > 1024) {
+      return Usage(
+          "import --mapping FILE --file CSV [--encoding E] [--state "
+          "FILE] [--reject FILE] [--concurrency N] [--dry-run]");
+    }
+    auto text = ReadFile(arguments.Flag("mapping"));
+    if (!text.ok()) return Usage(std::string(text.status().message()));
+    auto mapping = ParseMapping(*text);
+    if (!mapping.ok()) {
+      return Usage(absl::StrCat(arguments.Flag("mapping"), ": ",
+                                mapping.status().message()));
+    }
+    auto result = RunImport(
+        *mapping, options,
+        [this](const google::protobuf::MethodDescriptor& method,
+               const google::protobuf::Message& request) {
+          return client_.Invoke(method, request, Options(true)).status();
+        });
+    if (!result.ok()) return Fail(result.status());
+    std::cout << "rows " << result->rows << ", imported " << result->imported
+              << ", rejected " << result->rejected << ", done before "
+              << result->skipped << ", commands " << result->commands << "\n";
+    return kDone;
+  }
+
+  Globals globals_;
+  rpc::Client client_;
+};
+
+int Main(int argc, char** argv) {
+  Globals globals;
+  if (const char* server = std::getenv("AFTERCARE_SERVER")) {
+    globals.server = server;
+  }
+  if (const char* actor = std::getenv("AFTERCARE_ACTOR")) {
+    globals.actor = actor;
+  }
+  Arguments arguments;
+  for (int i = 1; i < argc; ++i) {
+    std::string word = argv[i];
+    if (!absl::StartsWith(word, "--")) {
+      arguments.words.push_back(word);
+      continue;
+    }
+    word = word.substr(2);
+    std::string value = "true";
+    if (const size_t equals = word.find('='); equals != std::string::npos) {
+      value = word.substr(equals + 1);
+      word.resize(equals);
+    } else if (word != "json" && word != "dry-run" && word != "follow" &&
+               i + 1 < argc && !absl::StartsWith(argv[i + 1], "--")) {
+      value = argv[++i];
+    }
+    if (word == "server") {
+      globals.server = value;
+    } else if (word == "actor") {
+      globals.actor = value;
+    } else if (word == "request-id") {
+      globals.request_id = value;
+    } else if (word == "json") {
+      globals.json = true;
+    } else if (word == "deadline") {
+      auto deadline = handbook::ParseDuration(value);
+      if (!deadline.ok())
+        return Usage(std::string(deadline.status().message()));
+      globals.deadline = *deadline;
+    } else {
+      arguments.flags.emplace_back(word, value);
+    }
+  }
+  return Ctl(globals).Run(arguments);
+}
+
+}  // namespace
+}  // namespace aftercare::ctl
+
+int main(int argc, char** argv) { return aftercare::ctl::Main(argc, argv); }

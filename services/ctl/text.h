@@ -1,0 +1,31 @@
+// Messages and refusals as a person reads them.
+
+#ifndef AFTERCARE_SERVICES_CTL_TEXT_H_
+#define AFTERCARE_SERVICES_CTL_TEXT_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "google/protobuf/message.h"
+
+namespace aftercare::ctl {
+
+// One field a line, nested ones indented, empty ones left out; times in RFC
+// 3339 (UTC), durations as 2h30m, amounts as 12.50 CNY.
+std::string ToText(const google::protobuf::Message& message);
+
+// protobuf's JSON mapping on one line: 64-bit numbers are text, empty fields
+// are left out.
+std::string ToJson(const google::protobuf::Message& message);
+
+// Message, reason, field and metadata of a refusal.
+std::string ToText(const absl::Status& refusal);
+std::string ToJson(const absl::Status& refusal);
+
+// Columns of equal width; the first row is the heading.
+std::string Table(const std::vector<std::vector<std::string>>& rows);
+
+}  // namespace aftercare::ctl
+
+#endif  // AFTERCARE_SERVICES_CTL_TEXT_H_
