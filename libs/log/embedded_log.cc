@@ -225,10 +225,14 @@ class EmbeddedAppender final : public Appender {
     life_->alive = false;
   }
   void Append(Record record, DeliveryCallback done) override {
+    const int64_t bytes = record.Bytes();
+    if (bytes > kMaxRecordBytes) {
+      done(absl::InvalidArgumentError("append: the record is too big"));
+      return;
+    }
     QueuedAppend append;
     append.partition = &partition_;
-    append.bytes =
-        static_cast<int64_t>(record.key.size() + record.value.size()) + 512;
+    append.bytes = bytes + 512;
     append.record = std::move(record);
     append.done = std::move(done);
     append.life = life_;

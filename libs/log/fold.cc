@@ -14,6 +14,14 @@ absl::string_view Record::Header(absl::string_view name) const {
   return {};
 }
 
+int64_t Record::Bytes() const {
+  size_t bytes = key.size() + value.size();
+  for (const auto& [name, text] : headers) {
+    bytes += name.size() + text.size() + 16;
+  }
+  return static_cast<int64_t>(bytes);
+}
+
 Record MakeClaim(const Claim& claim) {
   Record record;
   record.headers.emplace_back(kOwnerHeader, claim.owner);

@@ -175,7 +175,7 @@ void OnDelivery(rd_kafka_t* /*client*/, const rd_kafka_message_t* message,
     const absl::Status status = KafkaError(message->err, "append");
     // A refusal by this very client is the only certain "not in the log"; a
     // failed delivery is an unknown outcome, whatever its code.
-    done(absl::IsResourceExhausted(status)
+    done(absl::IsResourceExhausted(status) || absl::IsInvalidArgument(status)
              ? absl::UnavailableError(status.message())
              : status);
     return;
@@ -220,6 +220,10 @@ class KafkaAppender final : public Appender {
   }
 
   void Append(Record record, DeliveryCallback done) override {
+    if (record.Bytes() > kMaxRecordBytes) {
+      done(absl::InvalidArgumentError("append: the record is too big"));
+      return;
+    }
     ProducerState::Pending* pending = nullptr;
     {
       std::lock_guard lock(state_->pending_mutex);
@@ -281,7 +285,12 @@ class KafkaReader final : public Reader {
         position_(offset),
         request_timeout_(request_timeout),
         state_(std::move(state)),
-        undertaker_(std::move(undertaker)) {}
+        undertaker_(std::move(undertaker)) {
+    if (offset < 0) {
+      ended_ = absl::OutOfRangeError(
+          absl::StrCat("offset ", offset, " is not in the log"));
+    }
+  }
 
   ~KafkaReader() override {
     undertaker_->Bury([state = std::move(state_)]() mutable { state.reset(); });
@@ -494,9 +503,9 @@ class KafkaLogImpl final : public KafkaLog {
         rd_kafka_assign(state->client.get(), list);
     rd_kafka_topic_partition_list_destroy(list);
     RETURN_IF_ERROR(KafkaError(error, "assign"));
-    return std::make_unique<KafkaReader>(
-        partition, std::max<int64_t>(offset, 0), options_.request_timeout,
-        std::move(state), undertaker_);
+    return std::make_unique<KafkaReader>(partition, offset,
+                                         options_.request_timeout,
+                                         std::move(state), undertaker_);
   }
 
   absl::StatusOr<int64_t> End(const TopicPartition& partition) override {

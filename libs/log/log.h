@@ -50,7 +50,16 @@ struct Record {
 
   // First header of that name, or an empty view (also when it is empty).
   absl::string_view Header(absl::string_view name) const;
+
+  // What counts against kMaxRecordBytes: key, value, and of each header its
+  // name, its value and 16 bytes.
+  int64_t Bytes() const;
 };
+
+// The greatest record any log takes. With its framing it stays below what a
+// Kafka broker and its clients take unless told otherwise (1 MB), so that every
+// log can be copied into every other.
+inline constexpr int64_t kMaxRecordBytes = 960 << 10;
 
 // A record as it lies in the log. Offsets ascend within a partition and need
 // not be contiguous for a reader (Kafka's control records take offsets).
@@ -61,7 +70,8 @@ struct StoredRecord {
 
 // Called exactly once per Append, from a thread of the log. OK carries the
 // record's offset. An error means the outcome is unknown: the record may be in
-// the log, may still arrive later, or may never.
+// the log, may still arrive later, or may never (two errors of Append's own say
+// more).
 using DeliveryCallback = std::function<void(absl::StatusOr<int64_t>)>;
 
 // Appends to one partition in call order. Thread-compatible: one caller at a
@@ -72,9 +82,10 @@ class Appender {
  public:
   virtual ~Appender() = default;
 
-  // Never blocks for the network or the disk. A log that can take no more
-  // calls `done` with RESOURCE_EXHAUSTED (the record is then certainly not in
-  // the log). `done` may run before Append returns.
+  // Never blocks for the network or the disk. Two refusals are certain, the
+  // record is not in the log and never will be: RESOURCE_EXHAUSTED when the log
+  // can take no more at present, INVALID_ARGUMENT when the record is greater
+  // than kMaxRecordBytes. `done` may run before Append returns.
   virtual void Append(Record record, DeliveryCallback done) = 0;
 };
 
@@ -112,7 +123,8 @@ class Log {
   virtual absl::StatusOr<std::unique_ptr<Appender>> OpenAppender(
       const TopicPartition& partition) = 0;
 
-  // `offset` 0 is the beginning of the partition.
+  // `offset` 0 is the beginning of the partition. One that does not exist shows
+  // at the first Read.
   virtual absl::StatusOr<std::unique_ptr<Reader>> OpenReader(
       const TopicPartition& partition, int64_t offset) = 0;
 
