@@ -72,6 +72,9 @@ int Milliseconds(absl::Duration duration) {
       std::clamp(duration, absl::ZeroDuration(), absl::Hours(1))));
 }
 
+// Between attempts at what the cluster cannot answer just now.
+constexpr absl::Duration kRetryPause = absl::Milliseconds(50);
+
 void ForwardLog(const rd_kafka_t* /*client*/, int level, const char* facility,
                 const char* text) {
   // Below "warning" librdkafka tells of every lost connection; it reconnects.
@@ -107,6 +110,47 @@ absl::StatusOr<ClientPtr> MakeClient(rd_kafka_type_t type, ConfPtr conf) {
   if (client == nullptr) return absl::InvalidArgumentError(error);
   conf.release();  // the client owns it now
   return ClientPtr(client);
+}
+
+// One past the last record. Not rd_kafka_query_watermark_offsets: that one
+// forgets its timeout once it knows the leader, and waits for as long as the
+// leader is away.
+absl::StatusOr<int64_t> QueryEnd(rd_kafka_t* client,
+                                 const TopicPartition& partition,
+                                 absl::Duration timeout,
+                                 absl::string_view what) {
+  rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_t* asked = rd_kafka_topic_partition_list_add(
+      list, partition.topic.c_str(), partition.partition);
+  const absl::Time until = absl::Now() + timeout;
+  rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+  while (true) {
+    asked->offset = RD_KAFKA_OFFSET_END;
+    asked->err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    error = rd_kafka_offsets_for_times(client, list,
+                                       Milliseconds(until - absl::Now()));
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = asked->err;
+    if (error != RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION &&
+        error != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
+      break;
+    }
+    // The client would go on asking the broker that led before.
+    const rd_kafka_metadata_t* metadata = nullptr;
+    if (rd_kafka_metadata(client, 1, nullptr, &metadata,
+                          Milliseconds(until - absl::Now())) ==
+        RD_KAFKA_RESP_ERR_NO_ERROR) {
+      rd_kafka_metadata_destroy(metadata);
+    }
+    if (absl::Now() + kRetryPause >= until) break;
+    absl::SleepFor(kRetryPause);
+  }
+  const int64_t end = asked->offset;
+  rd_kafka_topic_partition_list_destroy(list);
+  RETURN_IF_ERROR(KafkaError(error, what));
+  if (end < 0) {
+    return absl::UnavailableError(absl::StrCat(what, ": no offset named"));
+  }
+  return end;
 }
 
 // Ends clients in the background: the end of one may take as long as the
@@ -324,14 +368,10 @@ class KafkaReader final : public Reader {
       if (records.empty() && absl::Now() >= until) return status;
     }
     if (records.empty() && state_->unreachable.load()) {
-      int64_t low = 0;
-      int64_t high = 0;
-      RETURN_IF_ERROR(KafkaError(
-          rd_kafka_query_watermark_offsets(
-              state_->client.get(), partition_.topic.c_str(),
-              partition_.partition, &low, &high,
-              Milliseconds(std::min(request_timeout_, absl::Seconds(1)))),
-          "read"));
+      RETURN_IF_ERROR(QueryEnd(state_->client.get(), partition_,
+                               std::min(request_timeout_, absl::Seconds(1)),
+                               "read")
+                          .status());
       state_->unreachable.store(false);
     }
     return records;
@@ -411,7 +451,7 @@ class KafkaLogImpl final : public KafkaLog {
       do {
         count = PartitionCount(topic);
         if (!absl::IsNotFound(count.status())) break;
-        absl::SleepFor(absl::Milliseconds(50));
+        absl::SleepFor(kRetryPause);
       } while (absl::Now() < until);
     }
     RETURN_IF_ERROR(count.status());
@@ -510,14 +550,7 @@ class KafkaLogImpl final : public KafkaLog {
 
   absl::StatusOr<int64_t> End(const TopicPartition& partition) override {
     RETURN_IF_ERROR(CheckPartition(partition));
-    int64_t low = 0;
-    int64_t high = 0;
-    RETURN_IF_ERROR(KafkaError(
-        rd_kafka_query_watermark_offsets(
-            client_.get(), partition.topic.c_str(), partition.partition, &low,
-            &high, Milliseconds(options_.request_timeout)),
-        "end"));
-    return high;
+    return QueryEnd(client_.get(), partition, options_.request_timeout, "end");
   }
 
  private:
