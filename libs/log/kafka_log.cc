@@ -112,6 +112,15 @@ absl::StatusOr<ClientPtr> MakeClient(rd_kafka_type_t type, ConfPtr conf) {
   return ClientPtr(client);
 }
 
+// Of a partition that is known to exist: without a leader it seems not to be
+// there, and that passes.
+absl::Status KnownPartitionError(rd_kafka_resp_err_t code,
+                                 absl::string_view what) {
+  absl::Status status = KafkaError(code, what);
+  return absl::IsNotFound(status) ? absl::UnavailableError(status.message())
+                                  : status;
+}
+
 // One past the last record. Not rd_kafka_query_watermark_offsets: that one
 // forgets its timeout once it knows the leader, and waits for as long as the
 // leader is away.
@@ -131,7 +140,9 @@ absl::StatusOr<int64_t> QueryEnd(rd_kafka_t* client,
                                        Milliseconds(until - absl::Now()));
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = asked->err;
     if (error != RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION &&
-        error != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
+        error != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE &&
+        error != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION &&
+        error != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
       break;
     }
     // The client would go on asking the broker that led before.
@@ -146,7 +157,7 @@ absl::StatusOr<int64_t> QueryEnd(rd_kafka_t* client,
   }
   const int64_t end = asked->offset;
   rd_kafka_topic_partition_list_destroy(list);
-  RETURN_IF_ERROR(KafkaError(error, what));
+  RETURN_IF_ERROR(KnownPartitionError(error, what));
   if (end < 0) {
     return absl::UnavailableError(absl::StrCat(what, ": no offset named"));
   }
@@ -216,7 +227,7 @@ void OnDelivery(rd_kafka_t* /*client*/, const rd_kafka_message_t* message,
   std::lock_guard lock(state->life_mutex);
   if (!state->alive) return;
   if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    const absl::Status status = KafkaError(message->err, "append");
+    const absl::Status status = KnownPartitionError(message->err, "append");
     // A refusal by this very client is the only certain "not in the log"; a
     // failed delivery is an unknown outcome, whatever its code.
     done(absl::IsResourceExhausted(status) || absl::IsInvalidArgument(status)
@@ -383,9 +394,10 @@ class KafkaReader final : public Reader {
   absl::Status Take(const rd_kafka_message_t& message,
                     std::vector<StoredRecord>& records) {
     if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return KafkaError(message.err, absl::StrCat("read ", partition_.topic,
-                                                  "/", partition_.partition,
-                                                  " at offset ", position_));
+      return KnownPartitionError(
+          message.err,
+          absl::StrCat("read ", partition_.topic, "/", partition_.partition,
+                       " at offset ", position_));
     }
     StoredRecord stored;
     stored.offset = message.offset;
@@ -509,6 +521,7 @@ class KafkaLogImpl final : public KafkaLog {
     rd_kafka_conf_set_dr_msg_cb(raw, OnDelivery);
     ASSIGN_OR_RETURN(state->client,
                      MakeClient(RD_KAFKA_PRODUCER, std::move(conf)));
+    WarmUp(state->client.get(), partition.topic);
     return std::make_unique<KafkaAppender>(partition, std::move(state),
                                            undertaker_);
   }
@@ -559,6 +572,24 @@ class KafkaLogImpl final : public KafkaLog {
       RETURN_IF_ERROR(Set(conf, name, value));
     }
     return absl::OkStatus();
+  }
+
+  // Tells a fresh producer who leads. Else an append that comes while it still
+  // connects may find no leader, and it looks again only a second later, or
+  // two: too long for a claim. Without brokers appends wait anyway.
+  void WarmUp(rd_kafka_t* client, const std::string& topic) const {
+    rd_kafka_topic_t* handle =
+        rd_kafka_topic_new(client, topic.c_str(), nullptr);
+    if (handle == nullptr) return;
+    const rd_kafka_metadata_t* metadata = nullptr;
+    if (rd_kafka_metadata(
+            client, 0, handle, &metadata,
+            Milliseconds(std::min(options_.request_timeout,
+                                  absl::Seconds(1)))) ==
+        RD_KAFKA_RESP_ERR_NO_ERROR) {
+      rd_kafka_metadata_destroy(metadata);
+    }
+    rd_kafka_topic_destroy(handle);
   }
 
   absl::Status CheckPartition(const TopicPartition& partition) {
