@@ -541,11 +541,14 @@ TEST_P(LogContractTest, DeposedOwnersRecordsAreInTheLogAndVoid) {
       AppendAndWait(*second, log::MakeClaim({"second", "n2", "b:1"}));
   ASSERT_TRUE(second_claim.ok()) << second_claim.status();
   append_event(*first, *first_claim, 2, "the other half");
-  append_event(*second, *second_claim, 0, "the new owner's");
+  for (int seq = 0; seq < 3; ++seq) {
+    append_event(*second, *second_claim, seq, absl::StrCat("new ", seq));
+  }
+  // Of the right seq, only not of the owner.
   append_event(*first, *first_claim, 3, "zombie");
-  append_event(*second, *second_claim, 1, "the new owner's second");
+  append_event(*second, *second_claim, 3, "new 3");
 
-  EXPECT_EQ(*log_->End(partition_), 8);
+  EXPECT_EQ(*log_->End(partition_), 10);
   for (const auto& reading : {first_log, second_log, log_}) {
     log::Fold fold;
     std::vector<std::string> counting;
@@ -561,8 +564,8 @@ TEST_P(LogContractTest, DeposedOwnersRecordsAreInTheLogAndVoid) {
       }
     }
     EXPECT_THAT(owners, ElementsAre("first n1 a:1", "second n2 b:1"));
-    EXPECT_THAT(counting, ElementsAre("counts", "the new owner's",
-                                      "the new owner's second"));
+    EXPECT_THAT(counting,
+                ElementsAre("counts", "new 0", "new 1", "new 2", "new 3"));
     EXPECT_EQ(fold.void_records(), 3);
     EXPECT_EQ(fold.claim(), *second_claim);
   }
