@@ -582,10 +582,9 @@ class KafkaLogImpl final : public KafkaLog {
         rd_kafka_topic_new(client, topic.c_str(), nullptr);
     if (handle == nullptr) return;
     const rd_kafka_metadata_t* metadata = nullptr;
-    if (rd_kafka_metadata(
-            client, 0, handle, &metadata,
-            Milliseconds(std::min(options_.request_timeout,
-                                  absl::Seconds(1)))) ==
+    if (rd_kafka_metadata(client, 0, handle, &metadata,
+                          Milliseconds(std::min(options_.request_timeout,
+                                                absl::Seconds(1)))) ==
         RD_KAFKA_RESP_ERR_NO_ERROR) {
       rd_kafka_metadata_destroy(metadata);
     }
