@@ -38,9 +38,6 @@ function(aftercare_proto name)
   set(out_dir ${CMAKE_BINARY_DIR}/gen)
   file(MAKE_DIRECTORY ${out_dir})
   foreach(proto ${ARG_PROTOS})
-    if(NOT EXISTS ${CMAKE_SOURCE_DIR}/proto/${proto} AND NOT proto MATCHES "^grpc/")  # BOOTSTRAP
-      continue()  # BOOTSTRAP
-    endif()  # BOOTSTRAP
     string(REPLACE ".proto" "" stem ${proto})
     set(proto_file ${CMAKE_SOURCE_DIR}/proto/${proto})
     if(NOT EXISTS ${proto_file})
@@ -68,14 +65,6 @@ endfunction()
 # aftercare_library(<name> SRCS <files> [DEPS <targets>])
 function(aftercare_library name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
-  foreach(src ${ARG_SRCS})  # BOOTSTRAP
-    if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${src})  # BOOTSTRAP
-      file(APPEND ${CMAKE_BINARY_DIR}/bootstrap_missing.txt "${name}: ${src}\n")  # BOOTSTRAP
-      file(WRITE ${CMAKE_BINARY_DIR}/missing_${name}.cc "")  # BOOTSTRAP
-      list(REMOVE_ITEM ARG_SRCS ${src})  # BOOTSTRAP
-      list(APPEND ARG_SRCS ${CMAKE_BINARY_DIR}/missing_${name}.cc)  # BOOTSTRAP
-    endif()  # BOOTSTRAP
-  endforeach()  # BOOTSTRAP
   add_library(${name} STATIC ${ARG_SRCS})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE aftercare_warnings)
@@ -84,14 +73,6 @@ endfunction()
 # aftercare_binary(<name> SRCS <files> [DEPS <targets>])
 function(aftercare_binary name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
-  foreach(src ${ARG_SRCS})  # BOOTSTRAP
-    if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${src})  # BOOTSTRAP
-      file(APPEND ${CMAKE_BINARY_DIR}/bootstrap_missing.txt "${name}: ${src}\n")  # BOOTSTRAP
-      file(WRITE ${CMAKE_BINARY_DIR}/missing_${name}.cc "")  # BOOTSTRAP
-      list(REMOVE_ITEM ARG_SRCS ${src})  # BOOTSTRAP
-      list(APPEND ARG_SRCS ${CMAKE_BINARY_DIR}/missing_${name}.cc)  # BOOTSTRAP
-    endif()  # BOOTSTRAP
-  endforeach()  # BOOTSTRAP
   add_executable(${name} ${ARG_SRCS})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} aftercare_warnings)
@@ -112,5 +93,6 @@ function(aftercare_test name)
   endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
-    ENVIRONMENT "AFTERCARE_SHARED_DATA=${CMAKE_SOURCE_DIR}/../shared/data;AFTERCARE_BIN=${CMAKE_BINARY_DIR}/bin;AFTERCARE_SOURCE=${CMAKE_SOURCE_DIR};${ARG_ENVIRONMENT}")
+    ENVIRONMENT
+    "TSAN_OPTIONS=die_after_fork=0:suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp;AFTERCARE_SHARED_DATA=${CMAKE_SOURCE_DIR}/../shared/data;AFTERCARE_BIN=${CMAKE_BINARY_DIR}/bin;AFTERCARE_SOURCE=${CMAKE_SOURCE_DIR};${ARG_ENVIRONMENT}")
 endfunction()

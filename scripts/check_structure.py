@@ -93,6 +93,20 @@ def check_test(path):
             problems.append(f"{path}: there is no {stem}.cc or .h")
 
 
+def check_built(path):
+    """A source that no CMakeLists.txt names is never compiled or run."""
+    for directory in path.parents:
+        lists = directory / "CMakeLists.txt"
+        if lists.exists():
+            words = lists.read_text().split()
+            relative = str(path.relative_to(directory))
+            if not any(word == relative or "$" in word and
+                       path.name.endswith(word.split("}")[-1])
+                       for word in words):
+                problems.append(f"{path}: not named in {lists}")
+            return
+
+
 files = subprocess.run(["git", "ls-files", "*.h", "*.cc"], check=True,
                        capture_output=True, text=True).stdout.split()
 for file in files:
@@ -100,6 +114,8 @@ for file in files:
     if not path.exists():
         continue
     text = path.read_text()
+    if path.suffix == ".cc":
+        check_built(path)
     if path.parts[0] == "libs":
         check_lib(path, text)
     if path.parts[0] == "services" and len(path.parts) > 2:

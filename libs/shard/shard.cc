@@ -235,7 +235,8 @@ class ShardImpl final : public Shard {
   void Process(Waiting waiting);
   void DecideAndSend(Waiting waiting);
   absl::StatusOr<std::vector<AnyDraft>> DecideHandbook(const Waiting& waiting);
-  void SendGroup(Waiting waiting, const CommandContext& context,
+  // False: the decision cannot be sent, the caller was told, nothing changed.
+  bool SendGroup(Waiting waiting, const CommandContext& context,
                  std::vector<AnyDraft> drafts);
   void Reply(Waiting waiting, absl::StatusOr<CommandResult> result);
   void FireTimers();
@@ -880,7 +881,7 @@ absl::StatusOr<std::vector<AnyDraft>> ShardImpl::DecideHandbook(
   return drafts;
 }
 
-void ShardImpl::SendGroup(Waiting waiting, const CommandContext& context,
+bool ShardImpl::SendGroup(Waiting waiting, const CommandContext& context,
                           std::vector<AnyDraft> drafts) {
   const Command& command = waiting.command;
   for (const AnyDraft& draft : drafts) {
@@ -890,21 +891,22 @@ void ShardImpl::SendGroup(Waiting waiting, const CommandContext& context,
                {{"boundary", command.boundary}, {"subject", draft.subject}});
       Reply(std::move(waiting), Refuse(common::v1::REASON_INTERNAL_ERROR,
                                        "the decision is not usable"));
-      return;
+      return false;
     }
   }
   const auto* parent = store_->Find(kParents, command.boundary);
   int64_t revision = parent == nullptr ? 0 : parent->revision();
   const int count = static_cast<int>(drafts.size());
-  const int64_t first_seq = tracker_->Sent(count);
+  const int64_t first_seq = tracker_->sent_records();
 
   Group group;
   group.last_seq = first_seq + count - 1;
   CommandResult result;
   result.resource = drafts.front().subject;
+  std::vector<Event> events;
   std::vector<log::Record> records;
+  events.reserve(drafts.size());
   records.reserve(drafts.size());
-  std::string refused_reason;
   for (int i = 0; i < count; ++i) {
     Event event;
     event.meta.id =
@@ -941,10 +943,22 @@ void ShardImpl::SendGroup(Waiting waiting, const CommandContext& context,
     }
     log::Record record = ToRecord(service_, event);
     log::StampEvent(record, claim_, first_seq + i, i + 1 < count);
+    // The log would refuse it for certain, and the shard would take that for
+    // an unknown outcome.
+    if (record.Bytes() > log::kMaxRecordBytes) {
+      Reply(std::move(waiting),
+            Refuse(common::v1::REASON_EVENT_TOO_LARGE,
+                   "an event of this command is larger than the log takes",
+                   {{"bytes", absl::StrCat(record.Bytes())},
+                    {"limit", absl::StrCat(log::kMaxRecordBytes)}}));
+      return false;
+    }
     group.bytes += static_cast<int64_t>(record.value.size()) + 512;
     records.push_back(std::move(record));
-    applier_.Apply(*store_, position_, event);
+    events.push_back(std::move(event));
   }
+  tracker_->Sent(count);
+  for (const Event& event : events) applier_.Apply(*store_, position_, event);
   group.turn = store_->EndTurn();
   group.position = position_;
   if (command.method != nullptr) {
@@ -975,6 +989,7 @@ void ShardImpl::SendGroup(Waiting waiting, const CommandContext& context,
                         if (inbox_.size() == 1) wake_.notify_one();
                       });
   }
+  return true;
 }
 
 void ShardImpl::FireTimers() {
@@ -1015,7 +1030,9 @@ void ShardImpl::FireTimers() {
     Waiting waiting;
     waiting.command.boundary = std::string(BoundaryOf(name));
     waiting.command.actor = "system";
-    SendGroup(std::move(waiting), context, *std::move(drafts));
+    if (!SendGroup(std::move(waiting), context, *std::move(drafts))) {
+      stuck_timers_.insert(key + name);
+    }
   }
 }
 

@@ -161,6 +161,35 @@ TEST_F(ShardTest, AHandbookVersionIsPublishedOnce) {
   EXPECT_EQ(shard_->PolicyAt("companies/acme", absl::UnixEpoch()), nullptr);
 }
 
+TEST_F(ShardTest, AnEventTheLogCannotTakeIsRefusedAndTheShardGoesOn) {
+  Start();
+  Fill(1);
+  const auto before = shard_->Status();
+  auto large =
+      handbook::LoadHandbook(aftercare::testing::DemoHandbookText()).handbook;
+  large.set_version(large.version() + 1);
+  for (int i = 0; i < 40000; ++i) {
+    auto* person = large.add_people();
+    person->set_id(absl::StrCat("person-", i));
+    person->set_display_name("王小明");
+    person->add_roles("agent");
+  }
+  ASSERT_GT(large.ByteSizeLong(), log::kMaxRecordBytes);
+  std::promise<Result> done;
+  shard_->SubmitHandbook(large, "operator", absl::InfiniteFuture(),
+                         [&](Result r) { done.set_value(std::move(r)); });
+  const absl::Status refused = done.get_future().get().status();
+  EXPECT_EQ(ReasonOf(refused), "EVENT_TOO_LARGE");
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(shard_->Status().digest, before.digest);
+  EXPECT_EQ(shard_->Status().offset, before.offset);
+  EXPECT_EQ(shard_->Status().claim, before.claim);
+  EXPECT_TRUE(Run("ReplyToCase", "name: '" + kCase + "' text: 'ok'").ok());
+  const auto verdict = shard_->Verify(dir_ / "scratch");
+  ASSERT_TRUE(verdict.ok());
+  EXPECT_TRUE(verdict->ok) << verdict->problem;
+}
+
 TEST_F(ShardTest, AnExpiredCommandIsNotDecided) {
   Start();
   Fill(0);
