@@ -7,170 +7,322 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "libs/base/logging.h"
+#include "absl/strings/strip.h"
 
 namespace aftercare::ctl {
 namespace {
 
 constexpr size_t kChunk = 1 << 16;
+// More in one row means that a quote was left open; memory stays bounded.
+constexpr size_t kMaxRowBytes = 16 << 20;
+constexpr char kByteOrderMark[] = "\xEF\xBB\xBF";
 
-// Text of one field in UTF-8; false when its bytes are not in the encoding.
-// Fields are converted one by one: delimiters and quotes are ASCII in every
-// encoding offered, and a second byte of GB18030 is never a comma, a quote or
-// a line end.
-class Converter {
+class Iconv {
  public:
-  explicit Converter(const std::string& encoding) {
-    const std::string name = absl::AsciiStrToLower(encoding);
-    utf8_ = name == "utf-8" || name == "utf8";
-    if (!utf8_) handle_ = iconv_open("UTF-8", encoding.c_str());
+  Iconv(const std::string& to, const std::string& from)
+      : handle_(iconv_open(to.c_str(), from.c_str())) {}
+  ~Iconv() {
+    if (known()) iconv_close(handle_);
   }
-  ~Converter() {
-    if (known() && !utf8_) iconv_close(handle_);
-  }
-  Converter(const Converter&) = delete;
-  Converter& operator=(const Converter&) = delete;
+  Iconv(const Iconv&) = delete;
+  Iconv& operator=(const Iconv&) = delete;
 
-  bool known() const {
-    return utf8_ || handle_ != reinterpret_cast<iconv_t>(-1);
-  }
+  bool known() const { return handle_ != reinterpret_cast<iconv_t>(-1); }
 
-  bool Convert(std::string& text) {
-    if (utf8_) return IsUtf8(text);
+  // Appends what `text` is in the other encoding, `replacement` for every byte
+  // that has no meaning; false when there was one.
+  bool Convert(absl::string_view text, absl::string_view replacement,
+               std::string* out) {
     iconv(handle_, nullptr, nullptr, nullptr, nullptr);
-    std::string out(text.size() * 4 + 16, '\0');
-    char* from = text.data();
+    char* from = const_cast<char*>(text.data());
     size_t from_left = text.size();
-    char* to = out.data();
-    size_t to_left = out.size();
-    if (iconv(handle_, &from, &from_left, &to, &to_left) ==
-        static_cast<size_t>(-1)) {
-      return false;
+    bool good = true;
+    while (from_left > 0) {
+      char buffer[512];
+      char* to = buffer;
+      size_t to_left = sizeof(buffer);
+      const size_t result = iconv(handle_, &from, &from_left, &to, &to_left);
+      out->append(buffer, sizeof(buffer) - to_left);
+      if (result != static_cast<size_t>(-1) || errno == E2BIG) continue;
+      good = false;
+      out->append(replacement.data(), replacement.size());
+      ++from;
+      --from_left;
     }
-    out.resize(out.size() - to_left);
-    text = std::move(out);
-    return true;
+    return good;
   }
 
  private:
-  bool utf8_ = false;
-  iconv_t handle_ = reinterpret_cast<iconv_t>(-1);
+  iconv_t handle_;
 };
 
-struct Reading {
-  Converter* converter = nullptr;
-  const std::function<absl::Status(const std::vector<std::string>&)>* heading;
-  const std::function<bool(const CsvRow&)>* visit;
-  bool headed = false;
-  bool stopped = false;
-  absl::Status status;
-  CsvRow row;
-  int64_t rows = 0;
-  int64_t lines = 0;
-};
+// Bytes of an encoding into UTF-8. By way of UTF-16, which has no more
+// characters than Unicode: read as UTF-8 alone, glibc lets F4 90 80 80 pass.
+class Decoder {
+ public:
+  explicit Decoder(const std::string& encoding)
+      : in_("UTF-16LE", encoding), out_("UTF-8", "UTF-16LE") {}
 
-void OnField(void* bytes, size_t size, void* data) {
-  auto& reading = *static_cast<Reading*>(data);
-  std::string text(static_cast<const char*>(bytes), size);
-  reading.lines += std::count(text.begin(), text.end(), '\n');
-  if (!reading.converter->Convert(text)) {
-    reading.row.problem = absl::StrCat("field ", reading.row.fields.size() + 1,
-                                       " is not in the encoding");
-    text.clear();
+  bool known() const { return in_.known() && out_.known(); }
+
+  // Every byte that has no meaning becomes U+FFFD; false when there was one.
+  bool Decode(absl::string_view bytes, std::string* text) {
+    std::string wide;
+    const bool good = in_.Convert(bytes, "\xFD\xFF", &wide);
+    return out_.Convert(wide, "", text) && good;
   }
-  reading.row.fields.push_back(std::move(text));
+
+ private:
+  Iconv in_;
+  Iconv out_;
+};
+
+std::string CodePoint(uint32_t c) {
+  std::string text;
+  if (c < 0x80) {
+    text += static_cast<char>(c);
+  } else if (c < 0x800) {
+    text += static_cast<char>(0xC0 | (c >> 6));
+    text += static_cast<char>(0x80 | (c & 0x3F));
+  } else {
+    text += static_cast<char>(0xE0 | (c >> 12));
+    text += static_cast<char>(0x80 | ((c >> 6) & 0x3F));
+    text += static_cast<char>(0x80 | (c & 0x3F));
+  }
+  return text;
 }
 
-void OnRow(int, void* data) {
-  auto& reading = *static_cast<Reading*>(data);
-  ++reading.lines;
-  if (reading.stopped) return;
-  CsvRow row = std::move(reading.row);
-  reading.row = CsvRow();
-  row.line = reading.lines;
-  if (!reading.headed) {
-    reading.headed = true;
-    // A byte-order mark is not part of the first name.
-    if (!row.fields.empty() && row.fields[0].rfind("\xEF\xBB\xBF", 0) == 0) {
-      row.fields[0].erase(0, 3);
+// Rows are cut before they are decoded, which is right only where the
+// characters that CSV reads are as in ASCII and no other character has such a
+// byte: not in UTF-16 or ISO-2022-JP. Characters above U+FFFF add nothing new:
+// GB18030 spells them with the bytes of its other four-byte characters.
+bool CanBeCutUndecoded(const std::string& encoding, char delimiter) {
+  Iconv encode(encoding, "UTF-8");
+  if (!encode.known()) return false;
+  const std::string read = std::string("\"\t\r\n ") + delimiter;
+  for (uint32_t c = 1; c < 0xFFFE; ++c) {
+    if (c >= 0xD800 && c < 0xE000) continue;
+    const std::string text = CodePoint(c);
+    std::string bytes;
+    const bool known = encode.Convert(text, "", &bytes);
+    const bool is_read = c < 0x80 && read.find(text) != std::string::npos;
+    if (is_read ? bytes != text
+                : known && bytes.find_first_of(read) != std::string::npos) {
+      return false;
     }
-    reading.status = (*reading.heading)(row.fields);
-    reading.stopped = !reading.status.ok();
-    return;
   }
-  row.number = ++reading.rows;
-  reading.stopped = !(*reading.visit)(row);
+  return true;
 }
+
+class Reader {
+ public:
+  Reader(const std::string& path, const CsvDialect& dialect, Decoder* decode,
+         const std::function<absl::Status(const std::vector<std::string>&)>&
+             heading,
+         const std::function<bool(const CsvRow&)>& visit)
+      : path_(path),
+        dialect_(dialect),
+        decode_(decode),
+        heading_(heading),
+        visit_(visit),
+        blank_(BlanksBeside(dialect.delimiter)) {
+    StartParser();
+  }
+  ~Reader() { csv_free(&parser_); }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  absl::Status Read(gzFile file) {
+    std::string chunk(kChunk, '\0');
+    for (bool first = true; status_.ok() && !stopped_; first = false) {
+      const int size = gzread(file, chunk.data(), kChunk);
+      int error = Z_OK;
+      gzerror(file, &error);
+      // At the end of a file that was cut off, gzread itself says nothing.
+      if (size < 0 || (size == 0 && error != Z_OK)) {
+        return absl::InvalidArgumentError(absl::StrCat(path_, " is damaged"));
+      }
+      if (size == 0) return End();
+      absl::string_view data(chunk.data(), static_cast<size_t>(size));
+      if (first) ConsumeByteOrderMark(&data);
+      while (!data.empty() && status_.ok() && !stopped_) {
+        const size_t end = data.find_first_of("\r\n");
+        const size_t length =
+            end == absl::string_view::npos ? data.size() : end + 1;
+        Take(data.substr(0, length));
+        data.remove_prefix(length);
+      }
+    }
+    return status_;
+  }
+
+ private:
+  // Of a line that is no row. A tab can be the delimiter.
+  static std::string BlanksBeside(char delimiter) {
+    std::string blanks = " \t\r\n";
+    blanks.erase(std::remove(blanks.begin(), blanks.end(), delimiter),
+                 blanks.end());
+    return blanks;
+  }
+
+  void StartParser() {
+    csv_init(&parser_, CSV_STRICT | CSV_STRICT_FINI);
+    csv_set_delim(&parser_, static_cast<unsigned char>(dialect_.delimiter));
+  }
+
+  void ConsumeByteOrderMark(absl::string_view* data) const {
+    Iconv encode(dialect_.encoding, "UTF-8");
+    std::string mark;
+    if (encode.Convert(kByteOrderMark, "", &mark)) {
+      absl::ConsumePrefix(data, mark);
+    }
+  }
+
+  // A line, its end included, or a part of one.
+  void Take(absl::string_view part) {
+    const char last = part.back();
+    const bool line_ends = last == '\n' || last == '\r';
+    // CR LF is one line end.
+    if (last == '\n' && part.size() == 1 && after_return_) --line_;
+    after_return_ = last == '\r';
+    if (!in_row_ && part.find_first_not_of(blank_) != part.npos) {
+      in_row_ = true;
+      row_.line = line_;
+      row_bytes_ = 0;
+    }
+    row_bytes_ += part.size();
+    if (row_bytes_ > kMaxRowBytes) {
+      status_ = absl::InvalidArgumentError(
+          absl::StrCat(path_, ": line ", row_.line,
+                       ": a row of more than 16 MiB; is a quote left open?"));
+      return;
+    }
+    if (!passing_over_ && csv_parse(&parser_, part.data(), part.size(), OnField,
+                                    OnRow, this) != part.size()) {
+      row_.problem = absl::StrCat("a quote does not belong there (line ", line_,
+                                  ", field ", row_.fields.size() + 1, ")");
+      csv_free(&parser_);
+      StartParser();
+      passing_over_ = true;
+    }
+    if (line_ends) {
+      if (passing_over_) {
+        passing_over_ = false;
+        EndRow();
+      }
+      ++line_;
+    }
+  }
+
+  absl::Status End() {
+    if (passing_over_) {
+      EndRow();
+    } else if (csv_fini(&parser_, OnField, OnRow, this) != 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          path_, ": line ", row_.line, ": a quote in this row never closes"));
+    }
+    if (status_.ok() && !headed_) {
+      return absl::InvalidArgumentError(absl::StrCat(path_, " has no heading"));
+    }
+    return status_;
+  }
+
+  static void OnField(void* bytes, size_t size, void* data) {
+    auto& self = *static_cast<Reader*>(data);
+    const absl::string_view raw(static_cast<const char*>(bytes), size);
+    std::string text;
+    if (!self.decode_->Decode(raw, &text)) {
+      self.row_.problem = absl::StrCat("field ", self.row_.fields.size() + 1,
+                                       " is not in ", self.dialect_.encoding);
+    }
+    self.row_.fields.push_back(std::move(text));
+  }
+
+  static void OnRow(int, void* data) { static_cast<Reader*>(data)->EndRow(); }
+
+  void EndRow() {
+    CsvRow row = std::exchange(row_, CsvRow());
+    in_row_ = false;
+    if (stopped_ || !status_.ok()) return;
+    if (!headed_) {
+      headed_ = true;
+      status_ = row.problem.empty()
+                    ? heading_(row.fields)
+                    : absl::InvalidArgumentError(absl::StrCat(
+                          path_, ": line ", row.line, ": ", row.problem));
+      return;
+    }
+    row.number = ++rows_;
+    stopped_ = !visit_(row);
+  }
+
+  const std::string& path_;
+  const CsvDialect& dialect_;
+  Decoder* const decode_;
+  const std::function<absl::Status(const std::vector<std::string>&)>& heading_;
+  const std::function<bool(const CsvRow&)>& visit_;
+  const std::string blank_;
+  csv_parser parser_;
+  absl::Status status_;
+  CsvRow row_;
+  size_t row_bytes_ = 0;
+  int64_t rows_ = 0;
+  int64_t line_ = 1;
+  bool headed_ = false;
+  bool stopped_ = false;
+  bool in_row_ = false;
+  bool after_return_ = false;
+  // Until the end of a line in which a quote was wrong.
+  bool passing_over_ = false;
+};
 
 }  // namespace
 
-bool IsUtf8(const std::string& text) {
-  // A replacement character that was not there says it was not UTF-8.
-  static constexpr char kReplacement[] = "\xEF\xBF\xBD";
-  const auto count = [](const std::string& in) {
-    size_t found = 0;
-    for (size_t at = in.find(kReplacement); at != std::string::npos;
-         at = in.find(kReplacement, at + 3)) {
-      ++found;
-    }
-    return found;
-  };
-  return count(JsonQuote(text)) == count(text);
+bool IsUtf8(absl::string_view text) {
+  std::string ignored;
+  return Decoder("UTF-8").Decode(text, &ignored);
 }
 
 absl::Status ReadCsv(
-    const std::string& path, const std::string& encoding,
+    const std::string& path, const CsvDialect& dialect,
     const std::function<absl::Status(const std::vector<std::string>&)>& heading,
     const std::function<bool(const CsvRow&)>& visit) {
-  Converter converter(encoding);
-  if (!converter.known()) {
+  Decoder decode(dialect.encoding);
+  // A suffix such as //IGNORE would hide wrong bytes.
+  if (dialect.encoding.empty() || absl::StrContains(dialect.encoding, "/") ||
+      !decode.known()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("encoding '", encoding, "' is not known"));
+        absl::StrCat("encoding '", dialect.encoding, "' is not known"));
+  }
+  if (!CanBeCutUndecoded(dialect.encoding, dialect.delimiter)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("encoding '", dialect.encoding,
+                     "' does not spell commas and quotes as ASCII does; "
+                     "convert the file first"));
   }
   gzFile file = gzopen(path.c_str(), "rb");
   if (file == nullptr) {
     return absl::NotFoundError(absl::StrCat(path, " cannot be opened"));
   }
   const absl::Cleanup close = [file] { gzclose(file); };
-  csv_parser parser;
-  if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_APPEND_NULL) != 0) {
-    return absl::InternalError("csv_init");
-  }
-  const absl::Cleanup free_parser = [&parser] { csv_free(&parser); };
-  Reading reading;
-  reading.converter = &converter;
-  reading.heading = &heading;
-  reading.visit = &visit;
-  std::string chunk(kChunk, '\0');
-  while (!reading.stopped) {
-    const int size = gzread(file, chunk.data(), kChunk);
-    if (size < 0) {
-      return absl::InvalidArgumentError(absl::StrCat(path, " is damaged"));
-    }
-    if (size == 0) break;
-    if (csv_parse(&parser, chunk.data(), static_cast<size_t>(size), OnField,
-                  OnRow, &reading) != static_cast<size_t>(size)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": near line ", reading.lines + 1, ": ",
-                       csv_strerror(csv_error(&parser))));
-    }
-  }
-  if (!reading.stopped && csv_fini(&parser, OnField, OnRow, &reading) != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": the last row's quotes do not close"));
-  }
-  return reading.status;
+  return Reader(path, dialect, &decode, heading, visit).Read(file);
 }
 
 std::string CsvLine(const std::vector<std::string>& fields) {
   std::string line;
   for (size_t i = 0; i < fields.size(); ++i) {
     if (i > 0) line += ',';
-    if (fields[i].find_first_of(",\"\r\n") == std::string::npos) {
+    const bool padded =
+        !fields[i].empty() && (absl::ascii_isspace(fields[i].front()) ||
+                               absl::ascii_isspace(fields[i].back()));
+    if (!padded && fields[i].find_first_of(",\"\r\n") == std::string::npos) {
       line += fields[i];
       continue;
     }

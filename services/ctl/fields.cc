@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -11,10 +12,12 @@
 #include "libs/base/status_macros.h"
 #include "libs/base/time.h"
 #include "libs/handbook/yaml.h"
+#include "services/ctl/csv.h"
 
 namespace aftercare::ctl {
 namespace {
 
+using google::protobuf::Descriptor;
 using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
@@ -24,15 +27,18 @@ absl::Status Bad(absl::string_view path, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", problem));
 }
 
-// Digits after the point; ISO 4217 has two for most currencies.
-int MinorDigits(absl::string_view currency) {
-  for (absl::string_view none : {"JPY", "KRW", "VND", "CLP", "ISK"}) {
-    if (currency == none) return 0;
-  }
-  for (absl::string_view three : {"BHD", "IQD", "JOD", "KWD", "OMR", "TND"}) {
-    if (currency == three) return 3;
-  }
-  return 2;
+// Digits after the point, by ISO 4217.
+size_t MinorDigits(absl::string_view currency) {
+  static const auto* const digits =
+      new absl::flat_hash_map<absl::string_view, size_t>{
+          {"BHD", 3}, {"BIF", 0}, {"CLF", 4}, {"CLP", 0}, {"DJF", 0},
+          {"GNF", 0}, {"IQD", 3}, {"ISK", 0}, {"JOD", 3}, {"JPY", 0},
+          {"KMF", 0}, {"KRW", 0}, {"KWD", 3}, {"LYD", 3}, {"OMR", 3},
+          {"PYG", 0}, {"RWF", 0}, {"TND", 3}, {"UGX", 0}, {"UYI", 0},
+          {"UYW", 4}, {"VND", 0}, {"VUV", 0}, {"XAF", 0}, {"XOF", 0},
+          {"XPF", 0}};
+  const auto it = digits->find(currency);
+  return it == digits->end() ? 2 : it->second;
 }
 
 std::string EnumChoices(const FieldDescriptor& field) {
@@ -142,6 +148,7 @@ absl::Status SetScalar(Message& message, const FieldDescriptor& field,
       return absl::OkStatus();
     }
     case FieldDescriptor::CPPTYPE_STRING:
+      if (!IsUtf8(text)) return Bad(path, "is not UTF-8");
       add ? reflection.AddString(&message, &field, std::string(text))
           : reflection.SetString(&message, &field, std::string(text));
       return absl::OkStatus();
@@ -156,29 +163,49 @@ absl::Status SetScalar(Message& message, const FieldDescriptor& field,
   return Bad(path, absl::StrCat("'", text, "' is no ", field.cpp_type_name()));
 }
 
-absl::Status SetAt(Message& message, const std::vector<std::string>& parts,
-                   size_t at, absl::string_view path, absl::string_view text) {
-  const FieldDescriptor* field =
-      message.GetDescriptor()->FindFieldByName(parts[at]);
+std::vector<std::string> Parts(absl::string_view path) {
+  return absl::StrSplit(absl::StrReplaceAll(path, {{"-", "_"}}), '.');
+}
+
+// The field at parts[at] of such a message.
+absl::StatusOr<const FieldDescriptor*> FieldAt(
+    const Descriptor& type, const std::vector<std::string>& parts, size_t at,
+    absl::string_view path) {
+  const FieldDescriptor* field = type.FindFieldByName(parts[at]);
   if (field == nullptr) {
-    return Bad(path, absl::StrCat(message.GetDescriptor()->name(),
-                                  " has no field '", parts[at], "'"));
+    return Bad(path,
+               absl::StrCat(type.name(), " has no field '", parts[at], "'"));
   }
-  if (at + 1 == parts.size()) return SetScalar(message, *field, path, text);
+  if (at + 1 == parts.size()) return field;
   if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
     return Bad(path, absl::StrCat("'", parts[at], "' has no fields"));
   }
+  int index = 0;
+  if (field->is_repeated() &&
+      (at + 2 >= parts.size() || !absl::SimpleAtoi(parts[at + 1], &index) ||
+       index < 0)) {
+    return Bad(path, absl::StrCat("'", parts[at], "' is a list: write ",
+                                  parts[at], ".0.<field>, then 1 and so on"));
+  }
+  return field;
+}
+
+absl::Status SetAt(Message& message, const std::vector<std::string>& parts,
+                   size_t at, absl::string_view path, absl::string_view text) {
+  ASSIGN_OR_RETURN(const FieldDescriptor* field,
+                   FieldAt(*message.GetDescriptor(), parts, at, path));
+  if (at + 1 == parts.size()) return SetScalar(message, *field, path, text);
   const Reflection& reflection = *message.GetReflection();
   if (!field->is_repeated()) {
     return SetAt(*reflection.MutableMessage(&message, field), parts, at + 1,
                  path, text);
   }
-  int index = 0;
   const int size = reflection.FieldSize(message, field);
-  if (at + 2 >= parts.size() || !absl::SimpleAtoi(parts[at + 1], &index) ||
-      index < 0 || index > size) {
-    return Bad(path, absl::StrCat("'", parts[at], "' is a list: write ",
-                                  parts[at], ".0.<field>, then 1 and so on"));
+  int index = 0;
+  if (!absl::SimpleAtoi(parts[at + 1], &index) || index > size) {
+    return Bad(path,
+               absl::StrCat("'", parts[at], "' has ", size,
+                            " entries; the next is ", parts[at], ".", size));
   }
   return SetAt(*(index == size ? reflection.AddMessage(&message, field)
                                : reflection.MutableRepeatedMessage(
@@ -190,9 +217,19 @@ absl::Status SetAt(Message& message, const std::vector<std::string>& parts,
 
 absl::Status SetField(Message& message, absl::string_view path,
                       absl::string_view text) {
-  const std::vector<std::string> parts =
-      absl::StrSplit(absl::StrReplaceAll(path, {{"-", "_"}}), '.');
-  return SetAt(message, parts, 0, path, text);
+  return SetAt(message, Parts(path), 0, path, text);
+}
+
+absl::Status CheckField(const Descriptor& type, absl::string_view path) {
+  const std::vector<std::string> parts = Parts(path);
+  const Descriptor* at_type = &type;
+  for (size_t at = 0; at < parts.size();) {
+    ASSIGN_OR_RETURN(const FieldDescriptor* field,
+                     FieldAt(*at_type, parts, at, path));
+    at += at + 1 < parts.size() && field->is_repeated() ? 2 : 1;
+    at_type = field->message_type();
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<common::v1::Money> ParseMoney(absl::string_view text) {

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "aftercare/common/v1/types.pb.h"
+#include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 
 namespace aftercare::ctl {
@@ -27,6 +28,10 @@ namespace aftercare::ctl {
 // INVALID_ARGUMENT, naming the field, when the text does not fit.
 absl::Status SetField(google::protobuf::Message& message,
                       absl::string_view path, absl::string_view text);
+
+// INVALID_ARGUMENT when SetField could not find `path` in such a message.
+absl::Status CheckField(const google::protobuf::Descriptor& type,
+                        absl::string_view path);
 
 // "12.5 CNY" or "CNY 12.50" in the currency's smallest unit.
 absl::StatusOr<common::v1::Money> ParseMoney(absl::string_view text);

@@ -2,16 +2,16 @@
 // File: import.h
 // -----------------------------------------------------------------------------
 //
-// A CSV file into commands through a mapping file (deploy/import/README.md has
-// the form). Streaming; rows of one lane keep their order, lanes run side by
-// side. Every command's request_id follows from the mapping's name, the row's
-// key and the command's place, so that an import can be repeated, from the
-// beginning or from its state file, with one effect.
+// A CSV file into commands through a mapping file (README.md beside this file
+// has the form). Streaming; rows of one lane keep their order, lanes run side
+// by side. Every command's request_id follows from the mapping's name, the
+// row's key and the command's place, so that an import can be repeated, from
+// the beginning or from its state file, with one effect.
 //
 // A row whose commands cannot all be built goes to the reject file before
 // anything of it is sent. A row of which the server refuses a command goes
-// there too; what came before that command stays, and repeating the mended row
-// carries out the rest.
+// there too, with the number of commands carried out before: they stay, since
+// facts are not taken back.
 
 #ifndef AFTERCARE_SERVICES_CTL_IMPORT_H_
 #define AFTERCARE_SERVICES_CTL_IMPORT_H_
@@ -19,7 +19,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -31,10 +33,29 @@
 
 namespace aftercare::ctl {
 
+// Text with placeholders:
+//   {column}               as it is
+//   {slug:column}          fit for a resource id; "unknown" when empty
+//   {clip:N:column}        at most N bytes, cut between characters
+//   {map:TABLE:column}     through a table of the mapping
+//   {or:TEXT:column}       TEXT when the column is empty
+struct Piece {
+  enum class Kind { kText, kColumn, kSlug, kClip, kMap, kOr };
+  Kind kind = Kind::kText;
+  // The text itself, the table, or what stands in for an empty column.
+  std::string text;
+  std::string column;
+  size_t limit = 0;
+};
+using Template = std::vector<Piece>;
+
+absl::StatusOr<Template> ParseTemplate(absl::string_view text);
+
 struct CommandMapping {
   const google::protobuf::MethodDescriptor* method = nullptr;
-  // Field path and template, in the file's order.
-  std::vector<std::pair<std::string, std::string>> fields;
+  // By field path, in the file's order. A field whose text comes out empty is
+  // left unset.
+  std::vector<std::pair<std::string, Template>> fields;
   // Only for rows whose `when_column` has one of these values; empty: always.
   std::string when_column;
   std::vector<std::string> when_in;
@@ -42,29 +63,28 @@ struct CommandMapping {
   std::vector<std::string> accept;
 };
 
+// Named tables of {map:TABLE:column}; the key "*" is the default.
+using Tables = std::map<std::string, std::map<std::string, std::string>>;
+
 struct ImportMapping {
   std::string name;
   std::string row_key;  // column
   std::string lane;     // column
-  // Named tables of {map:TABLE:column}; the key "*" is the default.
-  std::map<std::string, std::map<std::string, std::string>> tables;
+  Tables tables;
   std::vector<CommandMapping> commands;
+  // Every column that is spoken of; a file without one of them is refused.
+  std::set<std::string> columns;
 };
 
-// INVALID_ARGUMENT with the line of the first problem.
+// INVALID_ARGUMENT with the line of the first problem: whatever can be known
+// before the first row, unknown keys and fields included.
 absl::StatusOr<ImportMapping> ParseMapping(const std::string& yaml);
 
 // Columns by name for one row.
 using Columns = std::map<std::string, std::string>;
 
-// Text with its placeholders filled in:
-//   {column}               as it is
-//   {slug:column}          fit for a resource id; "unknown" when empty
-//   {clip:N:column}        at most N bytes, cut between characters
-//   {map:TABLE:column}     through a table of the mapping
-//   {or:TEXT:column}       TEXT when the column is empty
-absl::StatusOr<std::string> Expand(const ImportMapping& mapping,
-                                   absl::string_view text,
+// INVALID_ARGUMENT when a table has neither the value nor a default.
+absl::StatusOr<std::string> Expand(const Tables& tables, const Template& text,
                                    const Columns& columns);
 
 struct PlannedCommand {
@@ -78,7 +98,7 @@ absl::StatusOr<std::vector<PlannedCommand>> PlanRow(
 
 struct ImportOptions {
   std::string file;
-  std::string encoding = "utf-8";
+  CsvDialect dialect;
   std::string state_file;   // empty: none
   std::string reject_file;  // empty: rejects are only counted
   int concurrency = 32;
@@ -98,8 +118,15 @@ using Sender =
     std::function<absl::Status(const google::protobuf::MethodDescriptor&,
                                const google::protobuf::Message&)>;
 
-// An error ends the import early (a column is missing, the file is damaged, the
-// server stays unreachable); the state file then says how far it came.
+// An error ends the import early: a column is missing, the file is damaged, the
+// state file belongs to another file (INVALID_ARGUMENT or NOT_FOUND without a
+// reason); the server stays unreachable or takes no commands from this actor
+// (its answer). The state file then says how far it came.
+//
+// The reject file has the rejected rows in the file's order, behind the line
+// where each begins and the reason; the rest of its heading is the file's own,
+// so that it can be mended and imported itself. Continuing from a state file
+// first takes back what was written after the state.
 absl::StatusOr<ImportResult> RunImport(const ImportMapping& mapping,
                                        const ImportOptions& options,
                                        const Sender& send);

@@ -2,13 +2,15 @@
 // file has the tour; `aftercarectl help` lists services, `aftercarectl help
 // intake open-case` the flags of a method.
 //
-// Exit codes: 0 done, 1 refused by the service, 2 wrong usage, 3 server not
-// reached, 4 verification found a difference or a handbook has problems.
+// Exit codes: 0 done, 1 refused by the service (also: an import with rejected
+// rows), 2 wrong usage or input, 3 server not reached, 4 verification found a
+// difference or a handbook has problems.
 
-#include <cstdio>
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -17,11 +19,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "aftercare/admin/v1/admin_service.pb.h"
 #include "aftercare/handbook/v1/handbook_service.pb.h"
 #include "google/protobuf/util/json_util.h"
 #include "libs/base/ids.h"
+#include "libs/base/logging.h"
 #include "libs/base/refusal.h"
 #include "libs/handbook/yaml.h"
 #include "libs/rpc/client.h"
@@ -32,6 +36,11 @@
 
 namespace aftercare::ctl {
 namespace {
+
+constexpr char kImportUsage[] =
+    "import --mapping FILE --file CSV [--encoding E] "
+    "[--delimiter comma|semicolon|tab] [--state FILE] [--reject FILE] "
+    "[--concurrency N] [--dry-run]";
 
 enum Exit {
   kDone = 0,
@@ -75,6 +84,17 @@ int Usage(const std::string& problem) {
   return kUsage;
 }
 
+// The first flag that is none of `known`; empty: none.
+std::string UnknownFlag(const Arguments& arguments,
+                        const std::vector<std::string>& known) {
+  for (const auto& [flag, text] : arguments.flags) {
+    if (std::find(known.begin(), known.end(), flag) == known.end()) {
+      return flag;
+    }
+  }
+  return "";
+}
+
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path);
   if (!file) return absl::NotFoundError(path + " cannot be read");
@@ -90,22 +110,41 @@ class Ctl {
 
   int Run(const Arguments& arguments) {
     const std::vector<std::string>& words = arguments.words;
-    if (words.empty() || words[0] == "help") return Help(words);
-    if (words[0] == "status") return Call("admin", "get-status", {});
-    if (words[0] == "verify") return Verify(arguments);
-    if (words[0] == "as-of") return AsOf(arguments);
-    if (words[0] == "events") return Events(arguments);
-    if (words[0] == "checkpoint") {
-      if (words.size() != 2) return Usage("checkpoint DIRECTORY");
-      return Call("admin", "write-checkpoint", {{"directory", words[1]}});
+    if (words.empty() || words[0] == "help" || arguments.Has("help")) {
+      return Help(words);
     }
-    if (words[0] == "parked") return Parked(arguments);
-    if (words[0] == "import") return Import(arguments);
-    if (words[0] == "handbook" && words.size() >= 2 && words[1] == "check") {
-      return CheckHandbooks({words.begin() + 2, words.end()});
+    struct Verb {
+      std::vector<std::string> flags;
+      int (Ctl::*run)(const Arguments&);
+    };
+    static const auto* const verbs = new std::map<std::string, Verb>{
+        {"status", {{}, &Ctl::Status}},
+        {"verify", {{"service"}, &Ctl::Verify}},
+        {"checkpoint", {{}, &Ctl::Checkpoint}},
+        {"as-of", {{"occurred", "recorded"}, &Ctl::AsOf}},
+        {"events", {{"service", "partition", "from", "follow"}, &Ctl::Events}},
+        {"parked", {{}, &Ctl::Parked}},
+        {"import",
+         {{"mapping", "file", "encoding", "delimiter", "state", "reject",
+           "concurrency", "dry-run"},
+          &Ctl::Import}},
+    };
+    // `handbook` is a service too.
+    if (words[0] == "handbook" && words.size() >= 2 &&
+        (words[1] == "check" || words[1] == "apply")) {
+      if (const std::string flag = UnknownFlag(arguments, {}); !flag.empty()) {
+        return Usage(absl::StrCat("there is no --", flag));
+      }
+      const std::vector<std::string> files(words.begin() + 2, words.end());
+      return words[1] == "check" ? CheckHandbooks(files) : ApplyHandbook(files);
     }
-    if (words[0] == "handbook" && words.size() == 3 && words[1] == "apply") {
-      return ApplyHandbook(words[2]);
+    const auto verb = verbs->find(words[0]);
+    if (verb != verbs->end()) {
+      const std::string flag = UnknownFlag(arguments, verb->second.flags);
+      if (!flag.empty()) {
+        return Usage(absl::StrCat(words[0], " has no --", flag));
+      }
+      return (this->*verb->second.run)(arguments);
     }
     if (words.size() != 2) {
       return Usage(
@@ -138,31 +177,56 @@ class Ctl {
     std::cout << (globals_.json ? ToJson(message) + "\n" : ToText(message));
   }
 
-  int Help(const std::vector<std::string>& words) const {
-    if (words.size() >= 3) {
-      auto method = FindMethod(words[1], words[2]);
-      if (!method.ok()) return Usage(std::string(method.status().message()));
-      std::cout << Describe(**method);
+  // `help`, `help SERVICE`, `help SERVICE METHOD`; the last also as
+  // `SERVICE METHOD --help`.
+  int Help(std::vector<std::string> words) const {
+    if (!words.empty() && words[0] == "help") words.erase(words.begin());
+    if (words.size() >= 2 && FindMethod(words[0], words[1]).ok()) {
+      std::cout << Describe(**FindMethod(words[0], words[1]));
+      return kDone;
+    }
+    std::string services;
+    for (const auto* service : Services()) {
+      if (!words.empty() && ShortName(*service) != words[0]) continue;
+      services += Describe(*service);
+    }
+    if (words.size() == 1 && !services.empty()) {
+      std::cout << services;
       return kDone;
     }
     std::cout
         << "aftercarectl [--server H:P] [--actor NAME] [--json] [--deadline "
            "30s]"
            " [--request-id ID]\n"
-           "  SERVICE METHOD [--field value ...] [--request '{JSON}']\n"
+           "  SERVICE METHOD [--field value ...] [--request '{JSON}' | "
+           "--request @FILE]\n"
+           "  help SERVICE | help SERVICE METHOD\n"
            "  handbook check FILE... | handbook apply FILE\n"
-           "  import --mapping FILE --file CSV [--encoding E] [--state FILE]"
-           " [--reject FILE] [--concurrency N] [--dry-run]\n"
+           "  "
+        << kImportUsage
+        << "\n"
            "  status | verify [--service S] | checkpoint DIRECTORY\n"
            "  as-of NAME --occurred TIME | --recorded TIME\n"
            "  events tail --service S [--partition P] [--from N] [--follow]\n"
            "  parked list | parked retry|skip REACTION EVENT\n"
            "Environment: AFTERCARE_SERVER, AFTERCARE_ACTOR\n\n";
-    for (const auto* service : Services()) {
-      if (words.size() == 2 && ShortName(*service) != words[1]) continue;
-      std::cout << Describe(*service);
+    if (!words.empty()) {
+      return Usage(
+          absl::StrCat("nothing is called '", absl::StrJoin(words, " "), "'"));
     }
+    std::cout << services;
     return kDone;
+  }
+
+  int Status(const Arguments& arguments) {
+    if (arguments.words.size() != 1) return Usage("status");
+    return Call("admin", "get-status", {});
+  }
+
+  int Checkpoint(const Arguments& arguments) {
+    if (arguments.words.size() != 2) return Usage("checkpoint DIRECTORY");
+    return Call("admin", "write-checkpoint",
+                {{"directory", arguments.words[1]}});
   }
 
   // Any method of any service.
@@ -218,8 +282,13 @@ class Ctl {
   }
 
   int Verify(const Arguments& arguments) {
+    if (arguments.words.size() != 1) return Usage("verify [--service S]");
     admin::v1::VerifyShardsRequest request;
     request.set_service(arguments.Flag("service"));
+    // The long deadline is for the work, not for finding the server.
+    auto there = Ask<admin::v1::Status>("admin", "get-status",
+                                        admin::v1::GetStatusRequest());
+    if (!there.ok()) return Fail(there.status());
     globals_.deadline = std::max(globals_.deadline, absl::Minutes(30));
     auto answer =
         Ask<admin::v1::VerifyShardsResponse>("admin", "verify-shards", request);
@@ -257,12 +326,12 @@ class Ctl {
     auto answer =
         Ask<admin::v1::ReadAsOfResponse>("admin", "read-as-of", request);
     if (!answer.ok()) return Fail(answer.status());
-    if (answer->json().empty()) {
-      std::cout << "did not exist then\n";
+    if (globals_.json) {
+      std::cout << (answer->json().empty() ? "null" : answer->json()) << "\n";
       return kDone;
     }
-    if (globals_.json) {
-      std::cout << answer->json() << "\n";
+    if (answer->json().empty()) {
+      std::cout << "did not exist then\n";
       return kDone;
     }
     const auto* type = google::protobuf::DescriptorPool::generated_pool()
@@ -276,6 +345,9 @@ class Ctl {
         google::protobuf::util::JsonStringToMessage(answer->json(), row.get())
             .ok()) {
       Print(*row);
+    } else {
+      // A server newer than this program.
+      std::cout << Printable(answer->json()) << "\n";
     }
     return kDone;
   }
@@ -309,12 +381,15 @@ class Ctl {
           const auto it = entry.headers().find(name);
           return it == entry.headers().end() ? std::string() : it->second;
         };
-        std::cout << entry.offset() << " "
-                  << admin::v1::LogEntry::Kind_Name(entry.kind()) << " "
-                  << header("ce_time") << " " << header("ce_type") << " "
-                  << header("ce_subject") << " by " << header("ce_actor") << " "
-                  << entry.text() << "\n";
+        std::cout << Printable(absl::StrCat(
+                         entry.offset(), " ",
+                         admin::v1::LogEntry::Kind_Name(entry.kind()), " ",
+                         header("ce_time"), " ", header("ce_type"), " ",
+                         header("ce_subject"), " by ", header("ce_actor"), " ",
+                         entry.text()))
+                  << "\n";
       }
+      std::cout.flush();
       if (answer->entries().empty() && !follow) return kDone;
       request.set_offset(answer->next_offset());
     }
@@ -337,18 +412,32 @@ class Ctl {
   int CheckHandbooks(const std::vector<std::string>& files) const {
     if (files.empty()) return Usage("handbook check FILE...");
     bool good = true;
+    std::vector<std::string> found;
     for (const std::string& file : files) {
       auto text = ReadFile(file);
       if (!text.ok()) return Usage(std::string(text.status().message()));
       const auto loaded = handbook::LoadHandbook(*text);
-      std::cout << handbook::FormatProblems(file, loaded.problems);
-      if (loaded.problems.empty()) std::cout << file << ": good\n";
       good &= loaded.problems.empty();
+      if (!globals_.json) {
+        std::cout << (loaded.problems.empty()
+                          ? file + ": good\n"
+                          : handbook::FormatProblems(file, loaded.problems));
+      }
+      for (absl::string_view line :
+           absl::StrSplit(handbook::FormatProblems(file, loaded.problems), '\n',
+                          absl::SkipEmpty())) {
+        found.push_back(JsonQuote(line));
+      }
+    }
+    if (globals_.json) {
+      std::cout << "{\"problems\":[" << absl::StrJoin(found, ",") << "]}\n";
     }
     return good ? kDone : kDiffers;
   }
 
-  int ApplyHandbook(const std::string& file) {
+  int ApplyHandbook(const std::vector<std::string>& files) {
+    if (files.size() != 1) return Usage("handbook apply FILE");
+    const std::string& file = files[0];
     auto text = ReadFile(file);
     if (!text.ok()) return Usage(std::string(text.status().message()));
     const auto loaded = handbook::LoadHandbook(*text);
@@ -361,25 +450,37 @@ class Ctl {
     auto answer =
         Ask<handbook::v1::Handbook>("handbook", "apply-handbook", request);
     if (!answer.ok()) return Fail(answer.status());
-    std::cout << answer->company() << " version " << answer->version()
-              << " published\n";
+    if (globals_.json) {
+      std::cout << "{\"company\":" << JsonQuote(answer->company())
+                << ",\"version\":" << answer->version() << "}\n";
+    } else {
+      std::cout << answer->company() << " version " << answer->version()
+                << " published\n";
+    }
     return kDone;
   }
 
   int Import(const Arguments& arguments) {
     ImportOptions options;
     options.file = arguments.Flag("file");
-    options.encoding = arguments.Flag("encoding", "utf-8");
+    options.dialect.encoding = arguments.Flag("encoding", "utf-8");
     options.state_file = arguments.Flag("state");
     options.reject_file = arguments.Flag("reject");
     options.dry_run = arguments.Has("dry-run");
-    if (options.file.empty() || !arguments.Has("mapping") ||
+    const std::string delimiter = arguments.Flag("delimiter", "comma");
+    if (delimiter == "semicolon") {
+      options.dialect.delimiter = ';';
+    } else if (delimiter == "tab") {
+      options.dialect.delimiter = '\t';
+    } else if (delimiter != "comma") {
+      return Usage("--delimiter is comma, semicolon or tab");
+    }
+    if (arguments.words.size() != 1 || options.file.empty() ||
+        !arguments.Has("mapping") ||
         !absl::SimpleAtoi(arguments.Flag("concurrency", "32"),
                           &options.concurrency) ||
         options.concurrency < 1 || options.concurrency > 1024) {
-      return Usage(
-          "import --mapping FILE --file CSV [--encoding E] [--state "
-          "FILE] [--reject FILE] [--concurrency N] [--dry-run]");
+      return Usage(kImportUsage);
     }
     auto text = ReadFile(arguments.Flag("mapping"));
     if (!text.ok()) return Usage(std::string(text.status().message()));
@@ -394,11 +495,35 @@ class Ctl {
                const google::protobuf::Message& request) {
           return client_.Invoke(method, request, Options(true)).status();
         });
-    if (!result.ok()) return Fail(result.status());
-    std::cout << "rows " << result->rows << ", imported " << result->imported
-              << ", rejected " << result->rejected << ", done before "
-              << result->skipped << ", commands " << result->commands << "\n";
-    return kDone;
+    if (!result.ok()) {
+      const absl::Status& status = result.status();
+      const bool of_input =
+          ReasonOf(status).empty() &&
+          (absl::IsInvalidArgument(status) || absl::IsNotFound(status));
+      return of_input ? Usage(std::string(status.message())) : Fail(status);
+    }
+    const std::vector<std::pair<std::string, int64_t>> counts = {
+        {"rows", result->rows},
+        {"imported", result->imported},
+        {"rejected", result->rejected},
+        {"done_before", result->skipped},
+        {"commands", result->commands}};
+    if (globals_.json) {
+      std::cout << "{"
+                << absl::StrJoin(counts, ",",
+                                 [](std::string* out, const auto& count) {
+                                   absl::StrAppend(out, JsonQuote(count.first),
+                                                   ":", count.second);
+                                 })
+                << "}\n";
+    } else {
+      std::cout << Table({{"rows", absl::StrCat(result->rows)},
+                          {"imported", absl::StrCat(result->imported)},
+                          {"rejected", absl::StrCat(result->rejected)},
+                          {"done before", absl::StrCat(result->skipped)},
+                          {"commands", absl::StrCat(result->commands)}});
+    }
+    return result->rejected == 0 ? kDone : kRefused;
   }
 
   Globals globals_;
@@ -426,7 +551,8 @@ int Main(int argc, char** argv) {
       value = word.substr(equals + 1);
       word.resize(equals);
     } else if (word != "json" && word != "dry-run" && word != "follow" &&
-               i + 1 < argc && !absl::StartsWith(argv[i + 1], "--")) {
+               word != "help" && i + 1 < argc &&
+               !absl::StartsWith(argv[i + 1], "--")) {
       value = argv[++i];
     }
     if (word == "server") {
@@ -436,7 +562,7 @@ int Main(int argc, char** argv) {
     } else if (word == "request-id") {
       globals.request_id = value;
     } else if (word == "json") {
-      globals.json = true;
+      globals.json = value != "false";
     } else if (word == "deadline") {
       auto deadline = handbook::ParseDuration(value);
       if (!deadline.ok())

@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "aftercare/common/v1/types.pb.h"
 #include "google/protobuf/util/json_util.h"
@@ -95,7 +96,7 @@ void Append(const Message& message, const std::string& indent,
         // Continuation lines stay under their field.
         absl::StrAppend(
             text, " ",
-            absl::StrReplaceAll(Scalar(message, *field, index),
+            absl::StrReplaceAll(Printable(Scalar(message, *field, index)),
                                 {{"\n", absl::StrCat("\n", indent, "  ")}}),
             "\n");
         continue;
@@ -154,8 +155,8 @@ std::string ToJson(const Message& message) {
   options.preserve_proto_field_names = true;
   const auto printed =
       google::protobuf::util::MessageToJsonString(message, &json, options);
-  if (!printed.ok()) return "{}\n";
-  return json + "\n";
+  if (!printed.ok()) return "{}";
+  return json;
 }
 
 std::string ToText(const absl::Status& refusal) {
@@ -174,7 +175,7 @@ std::string ToText(const absl::Status& refusal) {
   }
   std::sort(lines.begin(), lines.end());
   for (const std::string& line : lines) text += line;
-  return text;
+  return Printable(text);
 }
 
 std::string ToJson(const absl::Status& refusal) {
@@ -200,7 +201,28 @@ std::string ToJson(const absl::Status& refusal) {
   for (size_t i = 0; i < pairs.size(); ++i) {
     absl::StrAppend(&json, i == 0 ? "" : ",", pairs[i]);
   }
-  return json + "}}\n";
+  return json + "}}";
+}
+
+std::string Printable(absl::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    auto byte = static_cast<unsigned char>(text[i]);
+    bool control =
+        (byte < 0x20 && byte != '\t' && byte != '\n') || byte == 0x7F;
+    // U+0080 to U+009F steer terminals too; two bytes in UTF-8.
+    if (byte == 0xC2 && i + 1 < text.size() &&
+        (static_cast<unsigned char>(text[i + 1]) & 0xE0) == 0x80) {
+      byte = static_cast<unsigned char>(text[++i]);
+      control = true;
+    }
+    if (control) {
+      absl::StrAppendFormat(&out, "\\x%02x", byte);
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
 }
 
 std::string Table(const std::vector<std::vector<std::string>>& rows) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "google/protobuf/message.h"
 
 namespace aftercare::ctl {
@@ -15,13 +16,17 @@ namespace aftercare::ctl {
 // 3339 (UTC), durations as 2h30m, amounts as 12.50 CNY.
 std::string ToText(const google::protobuf::Message& message);
 
-// protobuf's JSON mapping on one line: 64-bit numbers are text, empty fields
-// are left out.
+// protobuf's JSON mapping on one line, without its end: 64-bit numbers are
+// text, empty fields are left out.
 std::string ToJson(const google::protobuf::Message& message);
 
-// Message, reason, field and metadata of a refusal.
+// Code, reason, message, fields and metadata of a refusal.
 std::string ToText(const absl::Status& refusal);
 std::string ToJson(const absl::Status& refusal);
+
+// Control characters as \x1b, so that the text of a customer cannot steer the
+// reader's terminal; tabs and line ends stay.
+std::string Printable(absl::string_view text);
 
 // Columns of equal width; the first row is the heading.
 std::string Table(const std::vector<std::vector<std::string>>& rows);
