@@ -46,6 +46,11 @@ google::protobuf::Message& MemoryRows::EditRow(
   return *row.message;
 }
 
+google::protobuf::Message& MemoryRows::InsertRow(
+    absl::string_view key, const google::protobuf::Message& prototype) {
+  return EditRow(key, prototype);
+}
+
 void MemoryRows::EraseRow(absl::string_view key,
                           const google::protobuf::Message&) {
   const auto it = rows_.find(key);

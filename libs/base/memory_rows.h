@@ -35,6 +35,9 @@ class MemoryRows final : public RowReader, public RowEditor {
   google::protobuf::Message& EditRow(
       absl::string_view key,
       const google::protobuf::Message& prototype) override;
+  google::protobuf::Message& InsertRow(
+      absl::string_view key,
+      const google::protobuf::Message& prototype) override;
   void EraseRow(absl::string_view key,
                 const google::protobuf::Message& prototype) override;
 

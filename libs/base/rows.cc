@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "libs/base/logging.h"
@@ -63,8 +64,15 @@ void RowReader::ScanRows(
 }
 
 const Schema::TableInfo* Schema::TableOfKey(absl::string_view key) const {
-  const auto it = by_name_.find(key.substr(0, key.find('/')));
-  return it == by_name_.end() ? nullptr : it->second;
+  // A handful of tables: comparing beats hashing.
+  for (const auto& table : tables_) {
+    const std::string& name = table->name;
+    if (key.size() > name.size() && key[name.size()] == '/' &&
+        absl::StartsWith(key, name)) {
+      return table.get();
+    }
+  }
+  return nullptr;
 }
 
 const Schema::TableInfo* Schema::TableOf(

@@ -119,6 +119,14 @@ class RowEditor {
         EditRow(RowKey(table.name, id), M::default_instance()));
   }
 
+  // A new row under an id of which the caller knows that it has none: spares
+  // the look. The reference is good as that of Edit.
+  template <typename M>
+  M& Insert(const Table<M>& table, absl::string_view id) {
+    return static_cast<M&>(
+        InsertRow(RowKey(table.name, id), M::default_instance()));
+  }
+
   // Removes the row; nothing happens if there is none.
   template <typename M>
   void Erase(const Table<M>& table, absl::string_view id) {
@@ -128,6 +136,8 @@ class RowEditor {
   virtual const google::protobuf::Message* FindForEdit(
       absl::string_view key, const google::protobuf::Message& prototype) = 0;
   virtual google::protobuf::Message& EditRow(
+      absl::string_view key, const google::protobuf::Message& prototype) = 0;
+  virtual google::protobuf::Message& InsertRow(
       absl::string_view key, const google::protobuf::Message& prototype) = 0;
   virtual void EraseRow(absl::string_view key,
                         const google::protobuf::Message& prototype) = 0;

@@ -23,7 +23,8 @@ int64_t DayOf(absl::Time time) { return absl::ToUnixSeconds(time) / 86400; }
 
 std::string RequestRowId(int64_t day, absl::string_view boundary,
                          absl::string_view request_id) {
-  return absl::StrFormat("%05d/%s|%s", day, boundary, request_id);
+  return absl::StrCat(absl::Dec(day, absl::kZeroPad5), "/", boundary, "|",
+                      request_id);
 }
 
 std::string ReactionRequestRowId(absl::string_view boundary,
@@ -90,30 +91,37 @@ log::Record ToRecord(const Service& service, const Event& event) {
 }
 
 absl::StatusOr<Event> FromRecord(const Service& service,
-                                 const log::StoredRecord& stored) {
-  const log::Record& record = stored.record;
+                                 log::StoredRecord stored) {
+  log::Record& record = stored.record;
   Event event;
-  event.meta.parent = record.key;
+  event.meta.parent = std::move(record.key);
   bool has_time = false;
   bool has_record_time = false;
-  for (const auto& [name, value] : record.headers) {
+  const std::string* last_time_text = nullptr;
+  absl::Time last_time;
+  for (auto& [name, value] : record.headers) {
     if (!absl::StartsWith(name, "ce_")) {
-      if (name == "traceparent") event.traceparent = value;
+      if (name == "traceparent") event.traceparent = std::move(value);
       continue;
     }
     const absl::string_view key = absl::string_view(name).substr(3);
     if (key == "id") {
-      event.meta.id = value;
+      event.meta.id = std::move(value);
     } else if (key == "subject") {
-      event.meta.subject = value;
+      event.meta.subject = std::move(value);
     } else if (key == "time" || key == "recordtime") {
-      auto time = ParseRfc3339(value);
-      if (!time.ok()) return absl::DataLossError(time.status().message());
+      // Most events are told when they happen: both times are one text.
+      if (last_time_text == nullptr || *last_time_text != value) {
+        auto time = ParseRfc3339(value);
+        if (!time.ok()) return absl::DataLossError(time.status().message());
+        last_time = *time;
+        last_time_text = &value;
+      }
       if (key == "time") {
-        event.meta.occur_time = *time;
+        event.meta.occur_time = last_time;
         has_time = true;
       } else {
-        event.meta.record_time = *time;
+        event.meta.record_time = last_time;
         has_record_time = true;
       }
     } else if (key == "sequence") {
@@ -121,17 +129,17 @@ absl::StatusOr<Event> FromRecord(const Service& service,
         return absl::DataLossError("ce_sequence is no number");
       }
     } else if (key == "actor") {
-      event.meta.actor = value;
+      event.meta.actor = std::move(value);
     } else if (key == "requestid") {
-      event.request_id = value;
+      event.request_id = std::move(value);
     } else if (key == "fingerprint") {
       if (!absl::SimpleHexAtoi(value, &event.fingerprint)) {
         return absl::DataLossError("ce_fingerprint is no hexadecimal number");
       }
     } else if (key == "causationid") {
-      event.cause = value;
+      event.cause = std::move(value);
     } else if (key == "correlationid") {
-      event.correlation = value;
+      event.correlation = std::move(value);
     } else if (key == "handbookversion") {
       if (!absl::SimpleAtoi(value, &event.handbook_version)) {
         return absl::DataLossError("ce_handbookversion is no number");
@@ -144,9 +152,9 @@ absl::StatusOr<Event> FromRecord(const Service& service,
         "a header of ce_id, ce_subject, ce_sequence, ce_time, ce_recordtime is "
         "missing");
   }
-  event.bytes = record.value;
+  event.bytes = std::move(record.value);
   event.message.reset(service.event_prototype().New());
-  if (!event.message->ParseFromString(record.value)) {
+  if (!event.message->ParseFromString(event.bytes)) {
     return absl::DataLossError("the value does not parse as " +
                                event.message->GetDescriptor()->full_name());
   }
@@ -230,11 +238,14 @@ void Applier::Apply(store::RowStore& rows, common::v1::ShardMeta& position,
   if (!event.request_id.empty()) {
     const bool forever =
         absl::StartsWith(event.request_id, kEventRequestPrefix);
+    // FindRequest finds whatever lies under these ids, so no command gets here
+    // with one that is taken.
     common::v1::RequestRow& row =
-        forever ? rows.Edit(kReactionRequests,
-                            ReactionRequestRowId(meta.parent, event.request_id))
-                : rows.Edit(kRequests,
-                            RequestRowId(day, meta.parent, event.request_id));
+        forever
+            ? rows.Insert(kReactionRequests,
+                          ReactionRequestRowId(meta.parent, event.request_id))
+            : rows.Insert(kRequests,
+                          RequestRowId(day, meta.parent, event.request_id));
     row.set_fingerprint(event.fingerprint);
     row.set_resource(meta.subject);
     row.set_refused_reason(refused_reason);

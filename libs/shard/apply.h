@@ -60,7 +60,7 @@ log::Record ToRecord(const Service& service, const Event& event);
 // DATA_LOSS when headers or value cannot be read or hold a fact this version
 // does not know; the message says why.
 absl::StatusOr<Event> FromRecord(const Service& service,
-                                 const log::StoredRecord& stored);
+                                 log::StoredRecord stored);
 
 // True for the platform's own facts (handbooks, refused reactions).
 bool IsPlatformFact(const google::protobuf::Message& event);

@@ -51,10 +51,11 @@ absl::Status Replayer::Feed(log::StoredRecord record) {
       // or not at all.
       std::vector<Event> events;
       events.reserve(step.group.size());
-      for (const log::StoredRecord& member : step.group) {
-        absl::StatusOr<Event> event = FromRecord(service_, member);
+      for (log::StoredRecord& member : step.group) {
+        const int64_t at = member.offset;
+        absl::StatusOr<Event> event = FromRecord(service_, std::move(member));
         if (!event.ok()) {
-          problem_ = {member.offset, member.record.key,
+          problem_ = {at, std::move(key),
                       std::string(event.status().message())};
           return event.status();
         }

@@ -8,8 +8,6 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "libs/base/status_macros.h"
 #include "libs/store/digest.h"
 #include "rocksdb/cache.h"
@@ -40,16 +38,6 @@ absl::Status ToStatus(const rocksdb::Status& status) {
     return absl::ResourceExhaustedError(status.ToString());
   if (status.IsIOError()) return absl::UnavailableError(status.ToString());
   return absl::InternalError(status.ToString());
-}
-
-// The same bytes for the same message: rows have no maps and no unknown
-// fields, and the generated code writes fields by number.
-void SerializeTo(const google::protobuf::Message& message, std::string& out) {
-  out.clear();
-  google::protobuf::io::StringOutputStream stream(&out);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&coded);
 }
 
 // Rows of a RocksDB snapshot; decoded rows live as long as the reader.
@@ -148,20 +136,20 @@ absl::StatusOr<std::unique_ptr<RowStore>> RowStore::Open(
 
 RowStore::~RowStore() = default;
 
-RowStore::Entry& RowStore::Load(absl::string_view key,
-                                const google::protobuf::Message& prototype) {
+RowEntry& RowStore::Load(absl::string_view key,
+                         const google::protobuf::Message& prototype) {
   const auto it = entries_.find(key);
   if (it != entries_.end()) {
-    it->second->used = true;
-    return *it->second;
+    (*it)->used = true;
+    return **it;
   }
-  return *entries_.emplace(std::string(key), Read(key, prototype))
-              .first->second;
+  return **entries_.insert(Read(key, prototype)).first;
 }
 
-std::unique_ptr<RowStore::Entry> RowStore::Read(
+std::unique_ptr<RowEntry> RowStore::Read(
     absl::string_view key, const google::protobuf::Message& prototype) const {
-  auto entry = std::make_unique<Entry>();
+  auto entry = std::make_unique<RowEntry>();
+  entry->key = std::string(key);
   entry->table = schema_.TableOfKey(key);
   rocksdb::PinnableSlice value;
   if (db_->Get(rocksdb::ReadOptions(), db_->DefaultColumnFamily(), ToSlice(key),
@@ -181,15 +169,14 @@ const google::protobuf::Message* RowStore::FindRow(
     absl::string_view key, const google::protobuf::Message& prototype) const {
   const auto it = entries_.find(key);
   if (it != entries_.end()) {
-    it->second->used = true;
-    return it->second->message.get();
+    (*it)->used = true;
+    return (*it)->message.get();
   }
   auto entry = Read(key, prototype);
   // What is not there is not remembered: most such questions (is this
   // request_id known?) are asked once.
   if (entry->message == nullptr) return nullptr;
-  return entries_.emplace(std::string(key), std::move(entry))
-      .first->second->message.get();
+  return (*entries_.insert(std::move(entry)).first)->message.get();
 }
 
 const google::protobuf::Message* RowStore::FindForEdit(
@@ -197,36 +184,52 @@ const google::protobuf::Message* RowStore::FindForEdit(
   return FindRow(key, prototype);
 }
 
-RowStore::Entry& RowStore::Touch(absl::string_view key,
-                                 const google::protobuf::Message& prototype) {
-  Entry& entry = Load(key, prototype);
-  if (entry.dirty) return entry;
+void RowStore::Touch(RowEntry& entry) {
+  if (entry.dirty) return;
   entry.dirty = true;
   if (!entry.index_known && entry.table != nullptr &&
       !entry.table->indexes.empty()) {
     // The entries the stored row has now, before it changes.
     if (entry.message != nullptr) {
-      entry.index_keys = Schema::IndexKeysOf(
-          *entry.table, key.substr(entry.table->name.size() + 1),
-          *entry.message);
+      entry.index_keys =
+          Schema::IndexKeysOf(*entry.table, entry.id(), *entry.message);
     }
     entry.index_known = true;
   }
-  dirty_.emplace_back(std::string(key), &entry);
-  return entry;
+  dirty_.push_back(&entry);
 }
 
 google::protobuf::Message& RowStore::EditRow(
     absl::string_view key, const google::protobuf::Message& prototype) {
-  Entry& entry = Touch(key, prototype);
+  RowEntry& entry = Load(key, prototype);
+  Touch(entry);
+  if (entry.message == nullptr) entry.message.reset(prototype.New());
+  return *entry.message;
+}
+
+google::protobuf::Message& RowStore::InsertRow(
+    absl::string_view key, const google::protobuf::Message& prototype) {
+  auto it = entries_.find(key);
+  if (it == entries_.end()) {
+    auto entry = std::make_unique<RowEntry>();
+    entry->key = std::string(key);
+    entry->table = schema_.TableOfKey(key);
+    entry->used = false;
+    entry->inserted = true;
+    it = entries_.insert(std::move(entry)).first;
+  }
+  RowEntry& entry = **it;
+  Touch(entry);
   if (entry.message == nullptr) entry.message.reset(prototype.New());
   return *entry.message;
 }
 
 void RowStore::EraseRow(absl::string_view key,
                         const google::protobuf::Message& prototype) {
-  if (FindRow(key, prototype) == nullptr) return;
-  Touch(key, prototype).message.reset();
+  RowEntry& entry = Load(key, prototype);
+  if (entry.message == nullptr) return;
+  Touch(entry);
+  entry.message.reset();
 }
 
 void RowStore::ScanKeys(
@@ -275,10 +278,22 @@ Turn RowStore::Serialize(bool track_pending) {
       turn.pending_keys_.emplace_back(key);
     }
   };
-  for (auto& [key, entry] : dirty_) {
+  if (!track_pending) {
+    // A long turn. RocksDB's skip list takes neighbours faster than keys from
+    // all over.
+    std::stable_sort(dirty_.begin(), dirty_.end(),
+                     [](const RowEntry* a, const RowEntry* b) {
+                       return std::less<>()(a->table, b->table);
+                     });
+  }
+  for (RowEntry* entry : dirty_) {
+    const std::string& key = entry->key;
     entry->dirty = false;
+    if (entry->inserted) turn.inserted_.push_back(entry);
     if (entry->message != nullptr) {
-      SerializeTo(*entry->message, bytes);
+      // The same bytes for the same message: rows have no maps and no unknown
+      // fields, and the generated code writes fields by number.
+      entry->message->SerializeToString(&bytes);
       const absl::uint128 hash = PairHash(key, bytes);
       if (entry->stored && hash == entry->stored_hash) continue;
       put(key, bytes);
@@ -297,15 +312,12 @@ Turn RowStore::Serialize(bool track_pending) {
     }
     if (track_pending) {
       entry->pending_turn = turn.number_;
-      turn.row_keys_.push_back(key);
+      turn.entries_.push_back(entry);
     }
     if (entry->table == nullptr || entry->table->indexes.empty()) continue;
     std::vector<std::string> keys;
     if (entry->message != nullptr) {
-      keys = Schema::IndexKeysOf(
-          *entry->table,
-          absl::string_view(key).substr(entry->table->name.size() + 1),
-          *entry->message);
+      keys = Schema::IndexKeysOf(*entry->table, entry->id(), *entry->message);
       std::sort(keys.begin(), keys.end());
       keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
     }
@@ -334,10 +346,8 @@ Turn RowStore::EndTurn() { return Serialize(/*track_pending=*/true); }
 
 std::string RowStore::SerializedRow(
     absl::string_view key, const google::protobuf::Message& prototype) const {
-  std::string bytes;
   const google::protobuf::Message* row = FindRow(key, prototype);
-  if (row != nullptr) SerializeTo(*row, bytes);
-  return bytes;
+  return row == nullptr ? "" : row->SerializeAsString();
 }
 
 absl::Status RowStore::Commit(absl::Span<Turn> turns,
@@ -377,11 +387,8 @@ absl::Status RowStore::Commit(absl::Span<Turn> turns,
   RETURN_IF_ERROR(ToStatus(db_->Write(write, batch)));
   meta_ = std::move(position);
   for (Turn& turn : turns) {
-    for (const std::string& key : turn.row_keys_) {
-      const auto it = entries_.find(key);
-      if (it != entries_.end() && it->second->pending_turn == turn.number_) {
-        it->second->pending_turn = 0;
-      }
+    for (RowEntry* entry : turn.entries_) {
+      if (entry->pending_turn == turn.number_) entry->pending_turn = 0;
     }
     for (const std::string& key : turn.pending_keys_) {
       const auto it = pending_keys_.find(key);
@@ -389,6 +396,7 @@ absl::Status RowStore::Commit(absl::Span<Turn> turns,
         pending_keys_.erase(it);
       }
     }
+    EvictInserted(turn);
   }
   Evict();
   return absl::OkStatus();
@@ -405,11 +413,21 @@ void RowStore::DropPending() {
   entries_.clear();
 }
 
+// Inserted rows are mostly written once and seldom read: those nobody asked for
+// do not take the room of others.
+void RowStore::EvictInserted(const Turn& turn) {
+  for (RowEntry* entry : turn.inserted_) {
+    entry->inserted = false;
+    if (entry->used || entry->dirty || entry->pending_turn != 0) continue;
+    entries_.erase(entries_.find(entry->key));
+  }
+}
+
 void RowStore::Evict() {
   if (entries_.size() <= 2 * static_cast<size_t>(options_.cached_rows)) return;
   // Second chance: what was not used since the last round goes.
   for (auto it = entries_.begin(); it != entries_.end();) {
-    Entry& entry = *it->second;
+    RowEntry& entry = **it;
     if (!entry.dirty && entry.pending_turn == 0 && !entry.used) {
       entries_.erase(it++);
     } else {

@@ -31,7 +31,8 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 #include "absl/numeric/int128.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -52,6 +53,25 @@ struct RowStoreOptions {
   int cached_rows = 20000;
 };
 
+// A row as the store holds it in memory.
+struct RowEntry {
+  std::string key;
+  const Schema::TableInfo* table = nullptr;
+  std::unique_ptr<google::protobuf::Message> message;  // null: no such row
+  bool dirty = false;
+  bool used = true;
+  bool inserted = false;      // by InsertRow, in a turn not yet committed
+  uint64_t pending_turn = 0;  // last uncommitted turn that wrote it
+  bool stored = false;        // exists as of the last closed turn
+  absl::uint128 stored_hash = 0;
+  bool index_known = false;
+  std::vector<std::string> index_keys;  // as of the last closed turn
+
+  absl::string_view id() const {
+    return absl::string_view(key).substr(table->name.size() + 1);
+  }
+};
+
 // Changes of one turn, ready to be written.
 class Turn {
  public:
@@ -68,7 +88,8 @@ class Turn {
   rocksdb::WriteBatch batch_;
   absl::uint128 digest_delta_ = 0;
   int64_t rows_delta_ = 0;
-  std::vector<std::string> row_keys_;
+  std::vector<RowEntry*> entries_;
+  std::vector<RowEntry*> inserted_;
   std::vector<std::string> pending_keys_;
 };
 
@@ -102,6 +123,9 @@ class RowStore final : public RowReader, public RowEditor {
       absl::string_view key,
       const google::protobuf::Message& prototype) override;
   google::protobuf::Message& EditRow(
+      absl::string_view key,
+      const google::protobuf::Message& prototype) override;
+  google::protobuf::Message& InsertRow(
       absl::string_view key,
       const google::protobuf::Message& prototype) override;
   void EraseRow(absl::string_view key,
@@ -147,16 +171,25 @@ class RowStore final : public RowReader, public RowEditor {
   bool HasBackgroundError() const;
 
  private:
-  struct Entry {
-    const Schema::TableInfo* table = nullptr;
-    std::unique_ptr<google::protobuf::Message> message;  // null: no such row
-    bool dirty = false;
-    bool used = true;
-    uint64_t pending_turn = 0;  // last uncommitted turn that wrote it
-    bool stored = false;        // exists as of the last closed turn
-    absl::uint128 stored_hash = 0;
-    bool index_known = false;
-    std::vector<std::string> index_keys;  // as of the last closed turn
+  struct KeyHash {
+    using is_transparent = void;
+    size_t operator()(absl::string_view key) const {
+      return absl::Hash<absl::string_view>()(key);
+    }
+    size_t operator()(const std::unique_ptr<RowEntry>& entry) const {
+      return (*this)(entry->key);
+    }
+  };
+  struct KeyEqual {
+    using is_transparent = void;
+    static absl::string_view Of(absl::string_view key) { return key; }
+    static absl::string_view Of(const std::unique_ptr<RowEntry>& entry) {
+      return entry->key;
+    }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return Of(a) == Of(b);
+    }
   };
   struct PendingKey {
     uint64_t turn = 0;
@@ -167,22 +200,23 @@ class RowStore final : public RowReader, public RowEditor {
       : schema_(schema), options_(std::move(options)) {}
 
   // The entry of a key as RocksDB has it.
-  std::unique_ptr<Entry> Read(absl::string_view key,
-                              const google::protobuf::Message& prototype) const;
-  // The cached entry of a key, read if need be.
-  Entry& Load(absl::string_view key,
-              const google::protobuf::Message& prototype);
-  Entry& Touch(absl::string_view key,
-               const google::protobuf::Message& prototype);
+  std::unique_ptr<RowEntry> Read(
+      absl::string_view key, const google::protobuf::Message& prototype) const;
+  // Makes the entry part of the open turn.
+  void Touch(RowEntry& entry);
+  RowEntry& Load(absl::string_view key,
+                 const google::protobuf::Message& prototype);
   Turn Serialize(bool track_pending);
+  void EvictInserted(const Turn& turn);
   void Evict();
 
   const Schema& schema_;
   RowStoreOptions options_;
   std::unique_ptr<rocksdb::DB> db_;
   common::v1::ShardMeta meta_;
-  mutable absl::flat_hash_map<std::string, std::unique_ptr<Entry>> entries_;
-  std::vector<std::pair<std::string, Entry*>> dirty_;
+  mutable absl::flat_hash_set<std::unique_ptr<RowEntry>, KeyHash, KeyEqual>
+      entries_;
+  std::vector<RowEntry*> dirty_;
   absl::btree_map<std::string, PendingKey> pending_keys_;
   uint64_t last_turn_ = 0;
 };
