@@ -133,6 +133,36 @@ TEST_F(BookingTest, SkillsDecideWhoMayCome) {
   EXPECT_EQ(Order("plain").technician(), Tech("zheng"));
 }
 
+// CASE-D03 (OR-Tools#569): 45 minutes, to begin from 12:15 to 13:15, beside a
+// break 13:00-16:00: at 12:15 and at no other time.
+TEST_F(BookingTest, AVisitEndsBeforeABreakAndNoneBeginsInIt) {
+  Register("wu", "calendar: 'always'");
+  SetLeave("wu", Local("13:00"), Local("16:00"));
+  Create("w1");
+  for (absl::string_view start : {"12:16", "12:30", "13:00", "13:15"}) {
+    ExpectRefusal(
+        "AssignWorkOrder",
+        AssignText("w1", "wu", Local(start)) + "duration {seconds: 2700}",
+        "TECHNICIAN_ON_LEAVE");
+  }
+  s_.Given("AssignWorkOrder",
+           AssignText("w1", "wu", Local("12:15")) + "duration {seconds: 2700}");
+  EXPECT_EQ(EndOf("w1"), Utc(Local("13:00")));
+}
+
+// CASE-D15: it must be wu and wu is away: nobody else is sent, and the answer
+// says why.
+TEST_F(BookingTest, AnAbsentTechnicianIsNotReplacedByAnother) {
+  Register("wu");
+  Register("zheng");
+  SetLeave("wu", Local("08:00"), Local("18:00"));
+  Create("w1");
+  ExpectRefusal("AssignWorkOrder", AssignText("w1", "wu", Local("09:00")),
+                "TECHNICIAN_ON_LEAVE");
+  EXPECT_EQ(StateOf("w1"), "UNASSIGNED");
+  EXPECT_EQ(Order("w1").technician(), "");
+}
+
 TEST_F(BookingTest, InactiveTechniciansGetNothing) {
   Register("wu");
   s_.Given("UpdateTechnician",

@@ -6,6 +6,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dispatch_fixture.h"
@@ -24,7 +25,7 @@ class RandomRun {
  public:
   RandomRun(const shard::Service& service,
             std::shared_ptr<const handbook::Policy> policy, uint32_t seed)
-      : random_(seed), s_(service, std::move(policy)) {
+      : random_(seed), policy_(policy), s_(service, std::move(policy)) {
     now_ = *ParseRfc3339(Local("07:30"));
   }
 
@@ -152,12 +153,112 @@ class RandomRun {
     }
   }
 
+  // A list, whatever its filter and page size, names what a look at every row
+  // finds, in its order; so does a technician's day.
+  void CheckLists() {
+    v1::ListWorkOrdersRequest request;
+    request.set_parent(Pick(2) ? std::string(kNorth)
+                               : "companies/acme/territories/-");
+    if (Pick(2)) request.set_state(static_cast<v1::WorkOrder::State>(Pick(9)));
+    if (Pick(3) == 0) request.set_technician(Technician());
+    if (Pick(3) == 0) {
+      *request.mutable_due_before() =
+          ToProto(now_ + absl::Hours(Pick(96) - 24));
+    }
+    v1::WorkOrder wanted;
+    wanted.set_state(request.state());
+    const bool by_due_time =
+        request.has_due_before() ||
+        (request.technician().empty() &&
+         request.state() != v1::WorkOrder::STATE_UNSPECIFIED &&
+         !IsFinished(wanted));
+    std::vector<std::pair<std::string, std::string>> expected;
+    for (const v1::WorkOrder& order : AllOrders()) {
+      if ((request.state() != v1::WorkOrder::STATE_UNSPECIFIED &&
+           order.state() != request.state()) ||
+          (!request.technician().empty() &&
+           (order.technician() != request.technician() ||
+            !order.has_booking()))) {
+        continue;
+      }
+      absl::Time key = FromProto(order.open_time());
+      if (by_due_time) {
+        if (IsFinished(order)) continue;
+        key = MaxTime();
+        for (const auto& clock : order.clocks()) {
+          if (clock.state() != common::v1::SlaClock::RUNNING) continue;
+          key = std::min(key, FromProto(clock.due_time()));
+        }
+        if (request.has_due_before() &&
+            key >= FromProto(request.due_before())) {
+          continue;
+        }
+      } else if (!request.technician().empty()) {
+        key = FromProto(order.booking().start());
+      }
+      expected.emplace_back(SortableTime(key), order.name());
+    }
+    ExpectOrders(expected, [&] {
+      std::vector<std::string> listed;
+      request.set_page_size(1 + Pick(7));
+      do {
+        const auto page = s_.Ask("ListWorkOrders", request.ShortDebugString());
+        if (!page.ok()) return std::vector<std::string>{"refused"};
+        const auto& answer =
+            static_cast<const v1::ListWorkOrdersResponse&>(**page);
+        for (const auto& order : answer.work_orders()) {
+          listed.push_back(order.name());
+        }
+        request.set_page_token(answer.next_page_token());
+      } while (!request.page_token().empty());
+      return listed;
+    }());
+
+    const std::string technician = Technician();
+    if (s_.Find(kTechnicians, technician) == nullptr) return;
+    const absl::TimeZone zone = policy_->zone();
+    const absl::CivilDay day = absl::ToCivilDay(now_, zone) + Pick(3) - 1;
+    expected.clear();
+    for (const v1::WorkOrder& order : AllOrders()) {
+      if (order.technician() != technician || !order.has_booking()) continue;
+      const absl::Time start = FromProto(order.booking().start());
+      if (absl::ToCivilDay(start, zone) != day) continue;
+      expected.emplace_back(SortableTime(start), order.name());
+    }
+    std::vector<std::string> visits;
+    const auto list =
+        s_.Ask("GetDayList", absl::StrCat("name: '", technician, "' day ",
+                                          Proto(absl::FromCivil(day, zone))));
+    ASSERT_TRUE(list.ok()) << list.status();
+    for (const auto& visit : static_cast<const v1::DayList&>(**list).visits()) {
+      visits.push_back(visit.name());
+    }
+    ExpectOrders(expected, visits);
+  }
+
   testing::Scenario& scenario() { return s_; }
   int accepted() const { return accepted_; }
   int refused() const { return refused_; }
   const std::set<std::string>& reasons() const { return reasons_; }
 
  private:
+  std::vector<v1::WorkOrder> AllOrders() {
+    std::vector<v1::WorkOrder> all;
+    s_.rows().ScanTable(kWorkOrders, "", "~",
+                        [&](absl::string_view, const v1::WorkOrder& order) {
+                          all.push_back(order);
+                          return true;
+                        });
+    return all;
+  }
+  static void ExpectOrders(
+      std::vector<std::pair<std::string, std::string>> expected,
+      const std::vector<std::string>& listed) {
+    std::sort(expected.begin(), expected.end());
+    std::vector<std::string> names;
+    for (const auto& [key, name] : expected) names.push_back(name);
+    EXPECT_EQ(listed, names);
+  }
   void CheckTechnician(const v1::WorkOrder& order) {
     const auto* technician = s_.Find(kTechnicians, order.technician());
     ASSERT_NE(technician, nullptr);
@@ -202,10 +303,12 @@ class RandomRun {
           << method << " " << request << ": " << s_.status();
       reasons_.insert(s_.Reason());
       EXPECT_EQ(s_.Dump(), before) << "a refusal changed rows: " << method;
+      EXPECT_EQ(s_.event_count(), 0u);
     }
   }
 
   std::mt19937 random_;
+  std::shared_ptr<const handbook::Policy> policy_;
   testing::Scenario s_;
   absl::Time now_;
   int created_ = 0;
@@ -216,8 +319,9 @@ class RandomRun {
 
 class DispatchPropertyTest : public DispatchTest {};
 
-// Bookings never overlap, leave is kept, finished orders hold no clock, and
-// replay gives the live rows, whatever people ask for.
+// Bookings never overlap, leave is kept, finished orders hold no clock, lists
+// show what the rows hold, and replay gives the live rows, whatever people ask
+// for.
 TEST_F(DispatchPropertyTest, NoSequenceOfCommandsBreaksThePlan) {
   uint32_t first = 20260302;
   if (const char* seed = std::getenv("AFTERCARE_SEED")) {
@@ -231,6 +335,7 @@ TEST_F(DispatchPropertyTest, NoSequenceOfCommandsBreaksThePlan) {
     for (int i = 0; i < 200 && !HasFailure(); ++i) {
       run.Step();
       run.CheckInvariants();
+      run.CheckLists();
     }
     EXPECT_EQ(run.scenario().Replayed(), run.scenario().Dump());
     accepted += run.accepted();

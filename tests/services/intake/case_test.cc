@@ -452,6 +452,22 @@ TEST_F(CaseTest, ResolvingStopsEveryClockAndCreditsTheResolver) {
   EXPECT_EQ(s_.Events(), "");
 }
 
+// CASE-14: the customer writes last, the agent resolves without a word: nobody
+// is waited for, so nothing breaches however long one looks.
+TEST_F(CaseTest, ResolvingAfterTheCustomersLastWordLeavesNothingToBreach) {
+  s_.At(Local("09:00"));
+  Open("k1");
+  s_.At(Local("09:10")).Given("ReplyToCase", Named("k1", "text: 'try this'"));
+  s_.At(Local("09:20"));
+  s_.Given("ReplyToCase", Named("k1", "text: 'works' from_customer: true"));
+  ResolveAt(Local("09:30"));
+  s_.Given("RecordFollowUp", Named("k1", "satisfaction: 5"));
+  s_.WhenTimePasses("2027-03-02T09:00:00+08:00");
+  EXPECT_EQ(s_.Events(), "");
+  EXPECT_EQ(ClockState("k1", "first_response"), "STOPPED");
+  EXPECT_EQ(ClockState("k1", "resolution"), "STOPPED");
+}
+
 // CASE-35: automation's closing is no one's resolution.
 TEST_F(CaseTest, AResolutionByTimeoutIsCreditedToNobody) {
   Open("k1");

@@ -269,6 +269,31 @@ TEST_F(ViewsTest, TheSummaryIsCutByOpenTime) {
             0);
 }
 
+// CASE-33: a hundred resolutions of ninety cases of fifty customers: each
+// figure is there, and none stands for another.
+TEST_F(ViewsTest, ResolutionsCasesAndCustomersAreCountedApart) {
+  for (int c = 0; c < 50; ++c) {
+    s_.Given("RegisterCustomer",
+             absl::StrCat("parent: 'companies/acme' customer_id: 'c", c,
+                          "' display_name: 'C' region: 'beijing'"));
+  }
+  for (int i = 0; i < 90; ++i) {
+    const std::string customer =
+        absl::StrCat("companies/acme/customers/c", i % 50);
+    const std::string id = absl::StrCat("k", i);
+    const std::string name = absl::StrCat("name: '", customer, "/cases/", id);
+    Open(id, "INQUIRY", "", customer);
+    s_.Given("ResolveCase", absl::StrCat(name, "' resolution: 'r'"));
+    if (i >= 10) continue;
+    s_.Given("ReopenCase", absl::StrCat(name, "' reason: 'r'"));
+    s_.Given("ResolveCase", absl::StrCat(name, "' resolution: 'r'"));
+  }
+  EXPECT_EQ(Summary().customers(), 50);
+  EXPECT_EQ(Summary().cases(), 90);
+  EXPECT_EQ(Summary().resolved(), 90);
+  EXPECT_EQ(Summary().resolved() + Summary().reopened(), 100);
+}
+
 // CASE-33: cases and customers apart; reopened and open now is no resolution.
 // CASE-35: nor is what automation gave up.
 TEST_F(ViewsTest, OnlyStandingResolutionsOfPeopleCount) {

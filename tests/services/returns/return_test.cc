@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/refusal.h"
 #include "libs/base/time.h"
 #include "tests/services/returns/returns_scenario.h"
 
@@ -182,9 +183,36 @@ TEST_F(ReturnTest, PoolIsWhatNoOtherReturnBinds) {
   s_.Given("RequestReturn", Request("r2", lines(1)));
   ExpectRefused("RequestReturn", Request("r3", lines(3)),
                 "QUANTITY_NOT_RETURNABLE");
+  google::rpc::ErrorInfo info;
+  ASSERT_TRUE(info.ParseFromString(
+      std::string(s_.status().GetPayload(kErrorInfoUrl).value())));
+  EXPECT_EQ(info.metadata().at("returnable"), "2");
   s_.Given("RequestReturn", Request("r3", lines(2)));
   ExpectRefused("RequestReturn", Request("r4", lines(1)),
                 "QUANTITY_NOT_RETURNABLE");
+}
+
+// CASE-23 (erpnext#48358): ten of ten are back. Nothing is left, and a negative
+// return is no way to get some of it again.
+TEST_F(ReturnTest, WhatIsBackForGoodCannotComeBackAgain) {
+  s_.Given("RecordSaleLine", SaleLine("ten", 10, 10, 100));
+  const std::string ten = absl::StrCat(kCustomer, "/saleLines/ten");
+  const auto lines = [&](int quantity) {
+    return absl::StrCat("lines { sale_line: '", ten, "' quantity: ", quantity,
+                        " } ");
+  };
+  GivenApproved(lines(10));
+  s_.Given("ReceiveGoods", Named(lines(10)));
+  s_.Given("InspectReturn", Named(Inspected(10, 0, "", ten)));
+  s_.Given("RefundReturn", Named());
+  s_.Given("ConfirmRefundPaid",
+           Named("refund_number: 1 payment_reference: 'p'"));
+  s_.Given("CloseReturn", Named("result: 'x'"));
+  ExpectRefused("RequestReturn", Request("r2", lines(1)),
+                "QUANTITY_NOT_RETURNABLE");
+  ExpectBad("RequestReturn", Request("r2", lines(-1)), "lines[0].quantity");
+  ExpectRefused("CancelReturn", Named("reason: 'x'"), "RETURN_ENDED");
+  EXPECT_EQ(Sold(ten).quantity_in_returns(), 10);
 }
 
 TEST_F(ReturnTest, SerialsMustBeSoldAndFree) {

@@ -1,10 +1,13 @@
 #include "services/scoring/service.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "scoring_fixture.h"
 #include "services/scoring/domain/sheet.h"
@@ -132,6 +135,88 @@ class RandomRun {
         });
   }
 
+  // Lists and scores show what a look at every row finds.
+  void CheckViews() {
+    const std::string staff = Staff();
+    const std::string month = Month();
+    std::vector<std::pair<std::string, std::string>> facts;
+    std::map<std::string, int> counted;
+    int all_counted = 0;
+    s_.rows().ScanTable(
+        kFacts, "", "~", [&](absl::string_view name, const v1::Fact& fact) {
+          // Months are cut in the company's zone.
+          const absl::Time at = FromProto(fact.occur_time());
+          if (BoundaryOf(name) != staff ||
+              absl::FormatTime("%Y-%m", at, policy_->zone()) != month) {
+            return true;
+          }
+          facts.emplace_back(SortableTime(at), name);
+          if (fact.state() == v1::Fact::ACTIVE && !fact.late()) {
+            ++all_counted;
+            ++counted[fact.kind()];
+          }
+          return true;
+        });
+    std::sort(facts.begin(), facts.end());
+    std::vector<std::string> names;
+    for (const auto& [key, name] : facts) names.push_back(name);
+    v1::ListFactsRequest request;
+    request.set_parent(staff);
+    request.set_period(month);
+    request.set_page_size(1 + Pick(5));
+    std::vector<std::string> listed;
+    do {
+      const auto page = s_.Ask("ListFacts", request.ShortDebugString());
+      ASSERT_TRUE(page.ok()) << page.status();
+      const auto& answer = static_cast<const v1::ListFactsResponse&>(**page);
+      for (const auto& fact : answer.facts()) listed.push_back(fact.name());
+      request.set_page_token(answer.next_page_token());
+    } while (!request.page_token().empty());
+    EXPECT_EQ(listed, names);
+
+    if (s_.Find(kStaff, staff) != nullptr) {
+      const auto answer =
+          s_.Ask("GetScore",
+                 absl::StrCat("name: '", staff, "' period: '", month, "'"));
+      ASSERT_TRUE(answer.ok()) << answer.status();
+      const auto& sheet = static_cast<const v1::Score&>(**answer).sheet();
+      EXPECT_EQ(sheet.facts_counted(), all_counted);
+      const auto& items = policy_->handbook().scoring().items();
+      ASSERT_EQ(sheet.lines_size(), items.size());
+      for (int i = 0; i < items.size(); ++i) {
+        int expected = 0;
+        for (const auto& kind : items[i].fact_kinds()) {
+          expected += counted[kind];
+        }
+        EXPECT_EQ(sheet.lines(i).counted(), expected) << items[i].id();
+      }
+    }
+
+    // Best first.
+    std::vector<std::pair<int, std::string>> ranking;
+    s_.rows().ScanTable(
+        kAppraisals, "", "~",
+        [&](absl::string_view name, const v1::Appraisal& appraisal) {
+          if (appraisal.period() == month) {
+            ranking.emplace_back(-appraisal.sheet().points(), name);
+          }
+          return true;
+        });
+    std::sort(ranking.begin(), ranking.end());
+    const auto answer =
+        s_.Ask("ListAppraisals",
+               absl::StrCat("parent: 'companies/acme/staff/-' page_size: 100 "
+                            "period: '",
+                            month, "'"));
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    const auto& ranked =
+        static_cast<const v1::ListAppraisalsResponse&>(**answer);
+    ASSERT_EQ(ranked.appraisals_size(), static_cast<int>(ranking.size()));
+    for (int i = 0; i < ranked.appraisals_size(); ++i) {
+      EXPECT_EQ(ranked.appraisals(i).name(), ranking[i].second);
+    }
+  }
+
   testing::Scenario& scenario() { return s_; }
   int accepted() const { return accepted_; }
   const std::set<std::string>& reasons() const { return reasons_; }
@@ -191,6 +276,7 @@ class RandomRun {
         << method << " " << request << ": " << s_.status();
     reasons_.insert(s_.Reason());
     EXPECT_EQ(s_.Dump(), before) << "a refusal changed rows: " << method;
+    EXPECT_EQ(s_.event_count(), 0u);
   }
 
   std::mt19937 random_;
@@ -205,8 +291,8 @@ class RandomRun {
 
 class ScoringPropertyTest : public ScoringTest {};
 
-// A final sheet never changes, sums are sums, and replay gives the live rows,
-// whatever people ask for.
+// A final sheet never changes, sums are sums, lists show what the rows hold,
+// and replay gives the live rows, whatever people ask for.
 TEST_F(ScoringPropertyTest, NoSequenceOfCommandsBreaksTheBooks) {
   uint32_t first = 20260303;
   if (const char* seed = std::getenv("AFTERCARE_SEED")) {
@@ -221,6 +307,7 @@ TEST_F(ScoringPropertyTest, NoSequenceOfCommandsBreaksTheBooks) {
     for (int i = 0; i < 150; ++i) {
       run.Step();
       run.CheckInvariants();
+      run.CheckViews();
       if (HasFailure()) return;
     }
     EXPECT_EQ(run.scenario().Replayed(), run.scenario().Dump());
