@@ -22,21 +22,6 @@ absl::string_view FirstSegments(absl::string_view name, int count) {
   return name.substr(0, pos - 1);
 }
 
-absl::Status BadName(absl::string_view field, absl::string_view pattern,
-                     absl::string_view name) {
-  const std::string text = absl::StrCat(field, ": '", name.substr(0, 200),
-                                        "' does not have the form ", pattern);
-  absl::Status status = Refuse(
-      common::v1::REASON_NAME_INVALID, text,
-      {{"field", std::string(field)}, {"pattern", std::string(pattern)}});
-  google::rpc::BadRequest bad;
-  auto* violation = bad.add_field_violations();
-  violation->set_field(std::string(field));
-  violation->set_description(absl::StrCat("must have the form ", pattern));
-  status.SetPayload(kBadRequestUrl, absl::Cord(bad.SerializeAsString()));
-  return status;
-}
-
 }  // namespace
 
 bool IsResourceId(absl::string_view id) {
@@ -48,6 +33,26 @@ bool IsResourceId(absl::string_view id) {
   });
 }
 
+absl::Status InvalidName(absl::string_view field, absl::string_view pattern,
+                         absl::string_view name) {
+  // A status is text: no character may be cut in two.
+  size_t shown = std::min<size_t>(name.size(), 200);
+  while (shown < name.size() && shown > 0 && (name[shown] & 0xC0) == 0x80) {
+    --shown;
+  }
+  absl::Status status = Refuse(
+      common::v1::REASON_NAME_INVALID,
+      absl::StrCat(field, ": '", name.substr(0, shown),
+                   "' does not have the form ", pattern),
+      {{"field", std::string(field)}, {"pattern", std::string(pattern)}});
+  google::rpc::BadRequest bad;
+  auto* violation = bad.add_field_violations();
+  violation->set_field(std::string(field));
+  violation->set_description(absl::StrCat("must have the form ", pattern));
+  status.SetPayload(kBadRequestUrl, absl::Cord(bad.SerializeAsString()));
+  return status;
+}
+
 absl::StatusOr<std::vector<std::string>> MatchName(absl::string_view field,
                                                    absl::string_view pattern,
                                                    absl::string_view name) {
@@ -55,19 +60,19 @@ absl::StatusOr<std::vector<std::string>> MatchName(absl::string_view field,
   absl::string_view rest = name;
   bool more = true;
   for (absl::string_view want : absl::StrSplit(pattern, '/')) {
-    if (!more) return BadName(field, pattern, name);
+    if (!more) return InvalidName(field, pattern, name);
     const size_t slash = rest.find('/');
     const absl::string_view segment = rest.substr(0, slash);
     if (want == "*") {
-      if (!IsResourceId(segment)) return BadName(field, pattern, name);
+      if (!IsResourceId(segment)) return InvalidName(field, pattern, name);
       ids.emplace_back(segment);
     } else if (segment != want) {
-      return BadName(field, pattern, name);
+      return InvalidName(field, pattern, name);
     }
     more = slash != absl::string_view::npos;
     if (more) rest.remove_prefix(slash + 1);
   }
-  if (more) return BadName(field, pattern, name);
+  if (more) return InvalidName(field, pattern, name);
   return ids;
 }
 

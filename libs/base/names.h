@@ -27,6 +27,11 @@ namespace aftercare {
 // nor end with a hyphen.
 bool IsResourceId(absl::string_view id);
 
+// INVALID_ARGUMENT NAME_INVALID with BadRequest on `field`: `name` does not
+// have the form of `pattern`.
+absl::Status InvalidName(absl::string_view field, absl::string_view pattern,
+                         absl::string_view name);
+
 // The ids at the stars of `pattern`. Refuses with INVALID_ARGUMENT
 // NAME_INVALID and BadRequest on `field` when `name` has another form.
 absl::StatusOr<std::vector<std::string>> MatchName(absl::string_view field,

@@ -17,6 +17,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/generated_enum_reflection.h"
 #include "google/protobuf/timestamp.pb.h"
+#include "libs/base/refusal.h"
 
 namespace aftercare {
 
@@ -52,9 +53,6 @@ absl::Status CheckEtag(absl::string_view given, absl::string_view have);
 // A known value other than the unspecified one.
 template <typename Enum>
 absl::Status CheckEnum(absl::string_view field, Enum value);
-
-absl::Status InvalidField(absl::string_view field,
-                          absl::string_view description);
 
 template <typename Enum>
 absl::Status CheckEnum(absl::string_view field, Enum value) {

@@ -45,7 +45,7 @@ absl::Status CheckShape(absl::string_view field, absl::string_view name) {
     }
   }
   if (good) return absl::OkStatus();
-  return CheckName(field, "companies/*/...", "!");
+  return InvalidName(field, "companies/*/...", name);
 }
 
 absl::Status CheckRequestId(const std::string& id) {
@@ -247,7 +247,7 @@ void Gateway::Handle(const Hosted& hosted, CallInfo info,
   }
   if (absl::StrContains(boundary, "/-") ||
       BoundaryOf(boundary) == CompanyOf(boundary)) {
-    respond(CheckName(field, "companies/*/*/*", "!"));
+    respond(InvalidName(field, "companies/*/*/*", name));
     return;
   }
   Command(hosted, *method, info, *actor, boundary, fingerprint,

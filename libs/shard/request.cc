@@ -41,20 +41,6 @@ bool IsName(absl::string_view name, bool wildcard) {
   return true;
 }
 
-absl::Status BadName(const std::string& field, absl::string_view name) {
-  absl::Status status = Refuse(common::v1::REASON_NAME_INVALID,
-                               absl::StrCat(field, ": '", name.substr(0, 200),
-                                            "' is not a resource name such as "
-                                            "companies/acme/customers/42"),
-                               {{"field", field}});
-  google::rpc::BadRequest bad;
-  auto* violation = bad.add_field_violations();
-  violation->set_field(field);
-  violation->set_description("must be a resource name below companies/");
-  status.SetPayload(kBadRequestUrl, absl::Cord(bad.SerializeAsString()));
-  return status;
-}
-
 const FieldDescriptor* StringField(const google::protobuf::Descriptor& type,
                                    const std::string& name) {
   const FieldDescriptor* field = type.FindFieldByName(name);
@@ -122,7 +108,8 @@ absl::StatusOr<std::string> RequestFields::NameOf(
   std::string name = name_path_.empty() ? ""
                                         : at->GetReflection()->GetString(
                                               *at, name_path_.back());
-  if (!IsName(name, wildcard_)) return BadName(name_field_, name);
+  if (!IsName(name, wildcard_))
+    return InvalidName(name_field_, "companies/*/...", name);
   return name;
 }
 

@@ -40,6 +40,21 @@ TEST(NamesTest, AnotherFormIsRefusedWithTheField) {
   }
 }
 
+TEST(NamesTest, ARefusalShowsALongNameUpToAWholeCharacter) {
+  for (int shift = 0; shift < 4; ++shift) {
+    std::string name(shift, 'x');
+    for (int i = 0; i < 100; ++i) name += "🙂";
+    const absl::Status status = CheckName("name", "companies/*", name);
+    const absl::string_view message = status.message();
+    const size_t begin = message.find('\'') + 1;
+    const absl::string_view shown =
+        message.substr(begin, message.find('\'', begin) - begin);
+    EXPECT_EQ((shown.size() - shift) % 4, 0u) << message;
+    EXPECT_GT(shown.size(), 190u);
+    EXPECT_LE(shown.size(), 200u);
+  }
+}
+
 TEST(NamesTest, ThePartsOfAName) {
   const char* name = "companies/acme/customers/42/cases/7";
   EXPECT_EQ(BoundaryOf(name), "companies/acme/customers/42");
