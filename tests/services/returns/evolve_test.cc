@@ -149,10 +149,11 @@ class RandomWalk : public ReturnsTest {
             Quantity(Pick(0, std::max<int>(0, Unsettled(line))));
         const int64_t left =
             Ceiling(line) - line.amount_granted().minor_units();
-        return Run(
-            "RefundReturn",
-            Named(Paying(units, left * Pick(0, 120) / 100, line.sale_line()),
-                  name));
+        // Most of all just at the ceiling.
+        const int64_t amount =
+            Chance(40) ? left + Pick(-1, 1) : left * Pick(0, 120) / 100;
+        return Run("RefundReturn",
+                   Named(Paying(units, amount, line.sale_line()), name));
       }
       case 8:
         return Run("ConfirmRefundPaid",
