@@ -192,27 +192,6 @@ class MappingReader {
   ImportMapping mapping_;
 };
 
-std::string Slug(const std::string& text) {
-  std::string slug;
-  bool foreign = false;
-  for (char c : text) {
-    if (absl::ascii_isalnum(c)) {
-      slug += absl::ascii_tolower(c);
-    } else {
-      foreign |= static_cast<unsigned char>(c) >= 0x80;
-      if (!slug.empty() && slug.back() != '-') slug += '-';
-    }
-  }
-  while (!slug.empty() && slug.back() == '-') slug.pop_back();
-  if (text.empty()) return "unknown";
-  // What letters and digits do not tell apart gets a mark of the whole text.
-  if (foreign || slug.empty() || slug.size() > 63) {
-    slug =
-        absl::StrCat(slug.substr(0, 40), slug.empty() ? "" : "-", IdFrom(text));
-  }
-  return slug;
-}
-
 std::string Clip(const std::string& text, size_t limit) {
   if (text.size() <= limit) return text;
   size_t end = limit;
@@ -628,6 +607,27 @@ absl::StatusOr<ImportMapping> ParseMapping(const std::string& yaml) {
     return absl::InvalidArgumentError(
         absl::StrCat("line ", error.mark.line + 1, ": ", error.msg));
   }
+}
+
+std::string Slug(const std::string& text) {
+  std::string slug;
+  bool foreign = false;
+  for (char c : text) {
+    if (absl::ascii_isalnum(c)) {
+      slug += absl::ascii_tolower(c);
+    } else {
+      foreign |= static_cast<unsigned char>(c) >= 0x80;
+      if (!slug.empty() && slug.back() != '-') slug += '-';
+    }
+  }
+  while (!slug.empty() && slug.back() == '-') slug.pop_back();
+  if (text.empty()) return "unknown";
+  // What letters and digits do not tell apart gets a mark of the whole text.
+  if (foreign || slug.empty() || slug.size() > 63) {
+    slug =
+        absl::StrCat(slug.substr(0, 40), slug.empty() ? "" : "-", IdFrom(text));
+  }
+  return slug;
 }
 
 absl::StatusOr<Template> ParseTemplate(absl::string_view text) {

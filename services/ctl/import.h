@@ -51,6 +51,9 @@ using Template = std::vector<Piece>;
 
 absl::StatusOr<Template> ParseTemplate(absl::string_view text);
 
+// What {slug:column} makes of a text.
+std::string Slug(const std::string& text);
+
 struct CommandMapping {
   const google::protobuf::MethodDescriptor* method = nullptr;
   // By field path, in the file's order. A field whose text comes out empty is

@@ -5,7 +5,11 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
+#include <vector>
 
+#include "aftercare/common/v1/annotations.pb.h"
+#include "grpc/health/v1/health.pb.h"
 #include "tests/libs/rpc/rpc_fixture.h"
 
 namespace aftercare::rpc {
@@ -86,6 +90,92 @@ TEST_F(GatewayTest, OnlyTheRolesOfTheMethodMayUseIt) {
   EXPECT_EQ(ReasonOf(Get("companies/acme/customers/c-1", "operator")),
             "ACTION_NOT_PERMITTED");
   EXPECT_EQ(LogEnd(), before);
+}
+
+// Deny by default: a method without rules is nobody's, not everybody's.
+TEST_F(GatewayTest, AMethodThatNamesNoRoleIsClosedToAll) {
+  CallInfo info;
+  info.method = grpc::health::v1::HealthCheckRequest::descriptor()
+                    ->file()
+                    ->FindServiceByName("Health")
+                    ->FindMethodByName("Check");
+  ASSERT_TRUE(
+      info.method->options().GetExtension(common::v1::rules).roles().empty());
+  const auto loaded = handbook::LoadHandbook(testing::DemoHandbookText());
+  std::vector<std::string> actors = {"operator"};
+  for (const auto& person : loaded.handbook.people()) {
+    actors.push_back(person.id());
+  }
+  ASSERT_GT(actors.size(), 10u);
+  for (const std::string& actor : actors) {
+    info.metadata[kActorMetadata] = actor;
+    for (const char* company : {"companies/acme", ""}) {
+      EXPECT_EQ(ReasonOf(gateway_->Authorize(info, company).status()),
+                "ACTION_NOT_PERMITTED")
+          << actor;
+    }
+  }
+}
+
+// What a caller says of himself counts only where the server was told to
+// believe it.
+TEST_F(GatewayTest, WithoutAWayToKnowWhoActsNobodyIsBelieved) {
+  ASSERT_TRUE(Register("c-1").ok());
+  const NoIdentity nobody;
+  Gateway gateway(hosted_, nobody, executor_, {.operators = {"operator"}});
+  Server server;
+  gateway.Register(server);
+  ASSERT_TRUE(server.Start("127.0.0.1:0").ok());
+  Client client(absl::StrCat("127.0.0.1:", server.port()));
+  const int64_t before = LogEnd();
+  GetCustomerRequest request;
+  request.set_name("companies/acme/customers/c-1");
+  // Name or parent is field 1 of every request.
+  const std::string named = request.SerializeAsString();
+  const auto* service = hosted_[0]->service->descriptor();
+  for (int i = 0; i < service->method_count(); ++i) {
+    for (const char* actor : {"agent-li", "operator", "system", ""}) {
+      const auto answer = client.InvokeRaw(MethodPath(*service->method(i)),
+                                           named, {.actor = actor});
+      EXPECT_TRUE(absl::IsUnauthenticated(answer.status()))
+          << service->method(i)->name() << " " << actor << ": "
+          << answer.status();
+      EXPECT_EQ(ReasonOf(answer.status()), "CREDENTIALS_MISSING");
+    }
+  }
+  EXPECT_EQ(LogEnd(), before);
+  server.Shutdown(absl::Seconds(5));
+}
+
+// Below the floor only reads are answered, the reason is told to callers and
+// operators, and writing goes on once there is space again.
+TEST_F(GatewayTest, ShortOfDiskSpaceReadsGoOnAndChangesAreTurnedAway) {
+  ASSERT_TRUE(Register("c-1").ok());
+  const auto await = [&](admin::v1::Shard::State state) {
+    while (true) {
+      const auto status =
+          Admin<admin::v1::Status>("GetStatus", admin::v1::GetStatusRequest());
+      ASSERT_TRUE(status.ok()) << status.status();
+      bool all = true;
+      for (const auto& shard : status->shards()) all &= shard.state() == state;
+      if (all) return;
+      std::this_thread::yield();
+    }
+  };
+  free_bytes_ = 1000;
+  await(admin::v1::Shard::READ_ONLY);
+  const int64_t before = LogEnd();
+  for (const char* id : {"c-2", "c-3", "c-4"}) {
+    const absl::Status refused = Register(id).status();
+    EXPECT_TRUE(absl::IsUnavailable(refused)) << refused;
+    EXPECT_EQ(ReasonOf(refused), "DISK_SPACE_LOW");
+    EXPECT_TRUE(refused.GetPayload(kRetryInfoUrl).has_value());
+  }
+  EXPECT_EQ(LogEnd(), before);
+  EXPECT_TRUE(Get("companies/acme/customers/c-1", "agent-li").ok());
+  free_bytes_ = int64_t{1} << 40;
+  await(admin::v1::Shard::SERVING);
+  EXPECT_TRUE(Register("c-2").ok());
 }
 
 TEST_F(GatewayTest, CommandsOfReactionsAreClosedToPeople) {

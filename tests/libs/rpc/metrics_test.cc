@@ -1,41 +1,15 @@
 #include "libs/rpc/metrics.h"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "tests/libs/rpc/http_get.h"
 #include "tests/libs/rpc/rpc_fixture.h"
 
 namespace aftercare::rpc {
 namespace {
-
-// One HTTP GET, the whole answer.
-std::string Fetch(int port, const std::string& path) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  std::string answer;
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) ==
-      0) {
-    const std::string request = absl::StrCat(
-        "GET ", path, " HTTP/1.0\r\nHost: x\r\nConnection: close\r\n\r\n");
-    EXPECT_EQ(write(fd, request.data(), request.size()),
-              static_cast<ssize_t>(request.size()));
-    char buffer[4096];
-    ssize_t got = 0;
-    while ((got = read(fd, buffer, sizeof(buffer))) > 0) {
-      answer.append(buffer, static_cast<size_t>(got));
-    }
-  }
-  close(fd);
-  return answer;
-}
 
 class MetricsTest : public testing::RpcFixture {
  protected:
@@ -46,7 +20,7 @@ TEST_F(MetricsTest, CallsAndShardsAreShown) {
   ASSERT_TRUE(ApplyDemoHandbook().ok());
   ASSERT_TRUE(Register("c-1").ok());
   ASSERT_FALSE(Register("c-1").ok());
-  const std::string page = Fetch(metrics_->port(), "/metrics");
+  const std::string page = testing::Fetch(metrics_->port(), "/metrics");
   const auto shows = [&](const std::string& line) {
     EXPECT_TRUE(absl::StrContains(page, line)) << line << "\n" << page;
   };
@@ -59,6 +33,45 @@ TEST_F(MetricsTest, CallsAndShardsAreShown) {
   shows(
       absl::StrCat("aftercare_call_seconds_count{method=\"", method, "\"} 2"));
   shows("aftercare_shard_serving{service=\"intake\",partition=\"1\"} 1");
+}
+
+// What dashboards and alerts are built on: a name that goes is a break.
+TEST_F(MetricsTest, EveryMetricIsThereInPrometheusText) {
+  ASSERT_TRUE(ApplyDemoHandbook().ok());
+  const std::string page = testing::Fetch(metrics_->port(), "/metrics");
+  EXPECT_TRUE(absl::StrContains(page, "200 OK")) << page;
+  EXPECT_TRUE(absl::StrContains(page, "Content-Type: text/plain")) << page;
+  const std::pair<const char*, const char*> metrics[] = {
+      {"aftercare_calls_total", "counter"},
+      {"aftercare_call_seconds", "histogram"},
+      {"aftercare_shard_serving", "gauge"},
+      {"aftercare_shard_halted", "gauge"},
+      {"aftercare_shard_queued_commands", "gauge"},
+      {"aftercare_shard_events", "gauge"},
+      {"aftercare_shard_rows", "gauge"},
+      {"aftercare_shard_void_records", "gauge"},
+      {"aftercare_shard_offset", "gauge"},
+      {"aftercare_shard_replay_target", "gauge"}};
+  for (const auto& [name, type] : metrics) {
+    EXPECT_TRUE(absl::StrContains(page, absl::StrCat("# HELP ", name, " ")))
+        << name;
+    EXPECT_TRUE(
+        absl::StrContains(page, absl::StrCat("# TYPE ", name, " ", type)))
+        << name;
+  }
+  // As the shard itself says it: the claim and the handbook.
+  for (int p = 0; p < testing::kPartitions; ++p) {
+    const auto shows = [&](const char* name, int64_t value) {
+      const std::string line = absl::StrCat(
+          name, "{service=\"intake\",partition=\"", p, "\"} ", value, "\n");
+      EXPECT_TRUE(absl::StrContains(page, line)) << line << page;
+    };
+    const shard::ShardStatus status = hosted_[0]->shards[p]->Status();
+    shows("aftercare_shard_events", 1);
+    shows("aftercare_shard_offset", status.offset);
+    shows("aftercare_shard_rows", status.rows);
+    shows("aftercare_shard_halted", 0);
+  }
 }
 
 TEST_F(MetricsTest, ATakenAddressIsRefused) {

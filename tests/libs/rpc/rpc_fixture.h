@@ -4,6 +4,7 @@
 #ifndef AFTERCARE_TESTS_LIBS_RPC_RPC_FIXTURE_H_
 #define AFTERCARE_TESTS_LIBS_RPC_RPC_FIXTURE_H_
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -49,6 +50,9 @@ class RpcFixture : public ::testing::Test {
       shard::ShardOptions options;
       options.directory = dir_ / absl::StrCat("shard", p);
       options.owner = "test";
+      options.free_bytes = [this]() -> absl::StatusOr<int64_t> {
+        return free_bytes_.load();
+      };
       auto shard =
           shard::Shard::Start(*log_, *host->service, p, kPartitions, options);
       ASSERT_TRUE(shard.ok()) << shard.status();
@@ -151,6 +155,8 @@ class RpcFixture : public ::testing::Test {
 
   // Most tests need no endpoint, and ending one takes its library seconds.
   std::string metrics_address_;
+  // What the shards find on their disk.
+  std::atomic<int64_t> free_bytes_{int64_t{1} << 40};
   TempDir dir_;
   std::unique_ptr<log::EmbeddedLog> log_;
   std::vector<std::unique_ptr<rpc::Hosted>> hosted_;

@@ -1,5 +1,6 @@
 #include "libs/rpc/server.h"
 
+#include <atomic>
 #include <future>
 #include <memory>
 #include <string>
@@ -11,13 +12,11 @@
 #include "aftercare/admin/v1/admin_service.pb.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.pb.h"
-#include "google/protobuf/text_format.h"
 #include "grpc/health/v1/health.pb.h"
-#include "grpcpp/generic/generic_stub.h"
-#include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "libs/base/refusal.h"
 #include "libs/rpc/client.h"
+#include "tests/libs/rpc/reflection_client.h"
 
 namespace aftercare::rpc {
 namespace {
@@ -166,6 +165,37 @@ TEST_F(ServerTest, ShutdownWaitsForCallsThatFinishInTime) {
   EXPECT_TRUE(answer.get_future().get().ok());
 }
 
+TEST_F(ServerTest, WhileItDrainsNewCallsAreTurnedAwayAndOldOnesAnswered) {
+  std::promise<Responder> held;
+  std::atomic<int> handled{0};
+  Serve(
+      [&](CallInfo info, std::shared_ptr<Message> request, Responder respond) {
+        if (++handled == 1) {
+          held.set_value(std::move(respond));
+        } else {
+          Echo(info, request, respond);
+        }
+      });
+  std::promise<absl::StatusOr<std::string>> answer;
+  client_->InvokeAsync(kReadAsOf, "", {}, [&](absl::StatusOr<std::string> a) {
+    answer.set_value(std::move(a));
+  });
+  Responder respond = held.get_future().get();
+  std::thread shutdown([&] { server_->Shutdown(absl::Seconds(60)); });
+  // Draining begins when the other thread gets to it.
+  absl::Status refused;
+  while (refused.ok()) refused = Ask("x").status();
+  EXPECT_TRUE(absl::IsUnavailable(refused)) << refused;
+  EXPECT_EQ(ReasonOf(refused), "SHUTTING_DOWN");
+  EXPECT_TRUE(refused.GetPayload(kRetryInfoUrl).has_value());
+  const int before = handled;
+  EXPECT_EQ(ReasonOf(Ask("x").status()), "SHUTTING_DOWN");
+  EXPECT_EQ(handled, before);
+  respond(std::string());
+  shutdown.join();
+  EXPECT_TRUE(answer.get_future().get().ok());
+}
+
 TEST_F(ServerTest, AClientThatGoesAwayLeavesNothingBehind) {
   std::promise<Responder> held;
   Serve([&](CallInfo, std::shared_ptr<Message>, Responder respond) {
@@ -222,70 +252,17 @@ TEST_F(ServerTest, EveryCallIsObservedWithItsCode) {
   EXPECT_EQ(seen[1].second, absl::StatusCode::kInvalidArgument);
 }
 
-// The reflection library brings its own messages; they are known by name only.
-std::unique_ptr<Message> NewReflectionMessage(const char* name) {
-  const auto* type =
-      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(
-          absl::StrCat("grpc.reflection.v1alpha.", name));
-  return std::unique_ptr<Message>(
-      google::protobuf::MessageFactory::generated_factory()
-          ->GetPrototype(type)
-          ->New());
-}
-
-// One question to the reflection service (a stream of one message), in text
-// format; the answer's message.
-std::unique_ptr<Message> Reflect(int port, const std::string& question) {
-  auto request = NewReflectionMessage("ServerReflectionRequest");
-  auto response = NewReflectionMessage("ServerReflectionResponse");
-  EXPECT_TRUE(
-      google::protobuf::TextFormat::ParseFromString(question, request.get()));
-  grpc::GenericStub stub(grpc::CreateChannel(
-      absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials()));
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
-  grpc::CompletionQueue queue;
-  auto stream = stub.PrepareCall(
-      &context,
-      "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
-  const auto wait = [&] {
-    void* tag = nullptr;
-    bool ok = false;
-    EXPECT_TRUE(queue.Next(&tag, &ok));
-    return ok;
-  };
-  stream->StartCall(nullptr);
-  EXPECT_TRUE(wait());
-  const std::string bytes = request->SerializeAsString();
-  const grpc::Slice slice(bytes);
-  stream->Write(grpc::ByteBuffer(&slice, 1), nullptr);
-  EXPECT_TRUE(wait());
-  grpc::ByteBuffer answer;
-  stream->Read(&answer, nullptr);
-  EXPECT_TRUE(wait());
-  grpc::Slice flat;
-  EXPECT_TRUE(answer.DumpToSingleSlice(&flat).ok());
-  EXPECT_TRUE(
-      response->ParseFromArray(flat.begin(), static_cast<int>(flat.size())));
-  stream->WritesDone(nullptr);
-  wait();
-  grpc::Status status;
-  stream->Finish(&status, nullptr);
-  wait();
-  EXPECT_TRUE(status.ok()) << status.error_message();
-  return response;
-}
-
 TEST_F(ServerTest, ReflectionListsTheServicesAndServesTheirFiles) {
   Serve(Echo);
   const std::string listed =
-      Reflect(server_->port(), "list_services: '*'")->ShortDebugString();
+      testing::Reflect(server_->port(), "list_services: '*'")
+          ->ShortDebugString();
   EXPECT_THAT(listed, ::testing::HasSubstr("aftercare.admin.v1.AdminService"));
   EXPECT_THAT(listed, ::testing::HasSubstr("grpc.health.v1.Health"));
 
-  const auto described =
-      Reflect(server_->port(),
-              "file_containing_symbol: 'aftercare.admin.v1.AdminService'");
+  const auto described = testing::Reflect(
+      server_->port(),
+      "file_containing_symbol: 'aftercare.admin.v1.AdminService'");
   const auto& response = *described;
   const auto* files_field =
       response.GetDescriptor()->FindFieldByName("file_descriptor_response");
