@@ -52,6 +52,10 @@ class GatedShard final : public shard::Shard {
     gate_ = std::move(gate);
   }
 
+  // As before any handbook has reached the shard.
+  void HideHandbook(bool hidden) { handbook_hidden_ = hidden; }
+  int handbook_lookups() const { return handbook_lookups_; }
+
   void Submit(shard::Command command, Done done) override {
     absl::Status status;
     {
@@ -74,6 +78,8 @@ class GatedShard final : public shard::Shard {
   }
   std::shared_ptr<const handbook::Policy> PolicyAt(absl::string_view company,
                                                    absl::Time at) override {
+    ++handbook_lookups_;
+    if (handbook_hidden_) return nullptr;
     return shard_->PolicyAt(company, at);
   }
   shard::ShardStatus Status() const override { return shard_->Status(); }
@@ -88,6 +94,8 @@ class GatedShard final : public shard::Shard {
   std::unique_ptr<shard::Shard> shard_;
   std::mutex mutex_;
   Gate gate_;
+  std::atomic<bool> handbook_hidden_{false};
+  std::atomic<int> handbook_lookups_{0};
 };
 
 class ReactionTest : public ::testing::Test {
@@ -329,6 +337,77 @@ TEST_F(ReactionTest, AnUnavailableTargetIsWaitedForBeyondAnyNumberOfAttempts) {
   Settle();
   EXPECT_LT(failures, 0);
   EXPECT_EQ(Facts().count("WorkOrderCreated"), 1u);
+  EXPECT_TRUE(reaction_->ListParked().empty());
+}
+
+// Each pause is at least half of what doubling gives, up to the longest.
+TEST_F(ReactionTest, PausesGrowWhileTheTargetIsUnavailable) {
+  options_.first_pause = absl::Milliseconds(10);
+  options_.longest_pause = absl::Milliseconds(80);
+  std::mutex mutex;
+  std::vector<absl::Time> attempts;
+  target_->SetGate([&](const shard::Command&) {
+    std::lock_guard lock(mutex);
+    attempts.push_back(absl::Now());
+    return attempts.size() < 6 ? absl::UnavailableError("replaying")
+                               : absl::OkStatus();
+  });
+  React(RealMapping());
+  Register(1);
+  OpenRepair(1, "k-1");
+  Settle();
+  std::lock_guard lock(mutex);
+  ASSERT_EQ(attempts.size(), 6u);
+  const int least[] = {10, 20, 40, 40, 40};
+  for (size_t i = 0; i + 1 < attempts.size(); ++i) {
+    EXPECT_GE(attempts[i + 1] - attempts[i], absl::Milliseconds(least[i])) << i;
+  }
+  EXPECT_EQ(Facts().count("WorkOrderCreated"), 1u);
+}
+
+TEST_F(ReactionTest, AHandbookThatComesLateIsWaitedFor) {
+  target_->HideHandbook(true);
+  React(RealMapping());
+  Register(1);
+  OpenRepair(1, "k-1");
+  while (target_->handbook_lookups() < 4) std::this_thread::yield();
+  target_->HideHandbook(false);
+  Settle();
+  EXPECT_EQ(Facts().count("WorkOrderCreated"), 1u);
+  EXPECT_TRUE(reaction_->ListParked().empty());
+}
+
+// Refused for good: after max_attempts the event is parked with what stood in
+// its way, what comes later is done, and a retry takes it up again.
+TEST_F(ReactionTest, WhatIsRefusedForGoodIsParkedAfterTheLastAttempt) {
+  options_.max_attempts = 3;
+  Register(1);
+  OpenRepair(1, "k-1");
+  target_->HideHandbook(true);
+  React(RealMapping());
+  Settle();
+  const auto parked = reaction_->ListParked();
+  ASSERT_FALSE(parked.empty());
+  for (const auto& entry : parked) {
+    EXPECT_EQ(entry.attempts(), 3);
+    EXPECT_EQ(entry.key(), Customer(1));
+    EXPECT_TRUE(absl::StrContains(entry.problem(), "no handbook"))
+        << entry.problem();
+  }
+  EXPECT_EQ(Facts().count("WorkOrderCreated"), 0u);
+
+  target_->HideHandbook(false);
+  OpenRepair(1, "k-2");
+  Settle();
+  EXPECT_EQ(Facts().count("WorkOrderCreated"), 1u);
+  for (const auto& entry : parked) {
+    const auto resolved = reaction_->Resolve(
+        entry.event_id(), admin::v1::ResolveParkedRequest::RETRY,
+        absl::Seconds(30));
+    ASSERT_TRUE(resolved.ok()) << resolved.status();
+    EXPECT_EQ(resolved->problem(), "");
+  }
+  EXPECT_EQ(Facts().count("WorkOrderCreated"), 2u);
   EXPECT_TRUE(reaction_->ListParked().empty());
 }
 
