@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -601,7 +602,7 @@ class ImportRunTest : public ::testing::Test {
     std::string text =
         "id,country,product_category,brand,repair_status,"
         "repair_barrier_if_end_of_life,group_identifier,event_date,problem\n";
-    const char* const states[] = {"Fixed", "Repairable", "End of life"};
+    const char* const states[] = {"Fixed", "Unknown", "End of life"};
     for (int i = 0; i < kRows; ++i) {
       absl::StrAppend(&text, "t_", i, ",GBR,",
                       i % 40 == 19 ? "Teapot" : "Kettle", ",Acme,",
@@ -839,6 +840,11 @@ TEST_F(OpenRepairTest, TheFirstRowsBecomeCases) {
     return static_cast<size_t>(std::find(names.begin(), names.end(), name) -
                                names.begin());
   };
+  const auto mapping =
+      ParseMapping(ReadFile(Source("deploy/import/open_repair.yaml")));
+  ASSERT_TRUE(mapping.ok()) << mapping.status();
+  ASSERT_EQ(mapping->commands.back().method->name(), "CloseCase");
+  const std::vector<std::string>& closed = mapping->commands.back().when_in;
   Daemon daemon(dir / "data");
   ASSERT_EQ(daemon.Start(), absl::OkStatus());
   ASSERT_TRUE(daemon.AwaitServing().ok());
@@ -860,7 +866,7 @@ TEST_F(OpenRepairTest, TheFirstRowsBecomeCases) {
       const auto row = rows.find(one.name().substr(one.name().rfind('/') + 1));
       ASSERT_NE(row, rows.end()) << one.name();
       const std::string& status = row->second[at("repair_status")];
-      const bool ended = status == "Fixed" || status == "End of life";
+      const bool ended = absl::c_linear_search(closed, status);
       EXPECT_EQ(one.state(),
                 ended ? intake::v1::Case::CLOSED : intake::v1::Case::OPEN)
           << one.name() << " " << status;
