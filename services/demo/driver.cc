@@ -100,7 +100,7 @@ Api::Counts Api::counts() {
   return counts_;
 }
 
-absl::Status Driver::Prepare() {
+absl::Status Driver::Prepare(absl::Time start, const std::string& home) {
   handbook::v1::ApplyHandbookRequest apply;
   *apply.mutable_handbook() = handbook_;
   RETURN_IF_ERROR(api_.Call<handbook::v1::Handbook>(
@@ -108,7 +108,6 @@ absl::Status Driver::Prepare() {
                           "ApplyHandbook", apply)
                       .status());
   const std::string company = handbook_.company();
-  const absl::Time start = absl::FromUnixSeconds(1767502800);
   int n = 0;
   const std::vector<std::vector<std::string>> skills = {
       {"appliance", "small-appliance", "electronics"},
@@ -118,10 +117,14 @@ absl::Status Driver::Prepare() {
         person.roles().end()) {
       continue;
     }
-    const auto& territory = handbook_.dispatch().territories(
-        n / 2 % handbook_.dispatch().territories_size());
+    const std::string territory =
+        home.empty()
+            ? handbook_.dispatch()
+                  .territories(n / 2 % handbook_.dispatch().territories_size())
+                  .id()
+            : home;
     dispatch::v1::RegisterTechnicianRequest request;
-    request.set_parent(absl::StrCat(company, "/territories/", territory.id()));
+    request.set_parent(absl::StrCat(company, "/territories/", territory));
     request.set_technician_id(person.id());
     request.set_person(person.id());
     request.set_display_name(person.display_name());
@@ -253,7 +256,15 @@ void Driver::PlanReturn(const ReturnPlan& plan) {
   const std::string line = absl::StrCat(customer, "/saleLines/", plan.id);
   const std::string name = absl::StrCat(customer, "/returns/", plan.id);
   const auto add = [&](absl::Time time, std::function<void()> run) {
-    steps_.emplace(time, Step{time, plan.customer, std::move(run)});
+    steps_.emplace(
+        time, Step{time, plan.customer, [this, name, run = std::move(run)] {
+                     // After a refusal nobody sends goods.
+                     {
+                       std::lock_guard lock(refused_mutex_);
+                       if (refused_returns_.contains(name)) return;
+                     }
+                     run();
+                   }});
   };
   add(plan.delivery, [this, plan, customer] {
     returns::v1::RecordSaleLineRequest request;
@@ -279,7 +290,7 @@ void Driver::PlanReturn(const ReturnPlan& plan) {
     unit->set_sale_line(line);
     unit->set_quantity(quantity);
   };
-  add(plan.request, [this, plan, customer, clerk, units] {
+  add(plan.request, [this, plan, customer, name, clerk, units] {
     returns::v1::RequestReturnRequest request;
     request.set_parent(customer);
     request.set_return_id(plan.id);
@@ -289,8 +300,11 @@ void Driver::PlanReturn(const ReturnPlan& plan) {
     request.set_description("想退货");
     units(request.mutable_lines(), plan.quantity);
     Stamp(request, plan.request, absl::StrCat("rma-", plan.id));
-    (void)api_.Call<returns::v1::Return>(clerk, kReturns, "RequestReturn",
-                                         request);
+    const auto asked = api_.Call<returns::v1::Return>(clerk, kReturns,
+                                                      "RequestReturn", request);
+    if (asked.ok()) return;
+    std::lock_guard lock(refused_mutex_);
+    refused_returns_.insert(name);
   });
   const absl::Time approve = plan.request + absl::Hours(2);
   std::vector<std::string> approvers = {clerk};
@@ -397,8 +411,7 @@ void Driver::PlanReturn(const ReturnPlan& plan) {
   });
 }
 
-// Turns bookings that begin before `until` into the technician's steps.
-absl::Status Driver::PlanVisits(absl::Time until) {
+absl::Status Driver::PlanVisits(absl::Time until, Steps& visits, Steps& care) {
   dispatch::v1::ListWorkOrdersRequest list;
   list.set_parent(absl::StrCat(handbook_.company(), "/territories/-"));
   list.set_state(dispatch::v1::WorkOrder::ASSIGNED);
@@ -416,8 +429,9 @@ absl::Status Driver::PlanVisits(absl::Time until) {
       const std::string person = order.person();
       const std::string name = order.name();
       const auto add = [&](absl::Time time, std::function<void()> run) {
-        steps_.emplace(time, Step{time, name, std::move(run)});
+        visits.emplace(time, Step{time, name, std::move(run)});
       };
+      const auto recorded = outcomes_.find(order.case_());
       const absl::Time known =
           std::max(FromProto(order.update_time()), start - absl::Hours(12));
       const absl::Time accept = std::min(known + absl::Minutes(5), start);
@@ -468,12 +482,18 @@ absl::Status Driver::PlanVisits(absl::Time until) {
       const absl::Time done =
           arrive +
           absl::Minutes(30 + static_cast<int>(Chance("work" + key) * 80));
-      if (Chance("fail" + key) < 0.08) {
-        const bool again = Chance("again" + key) < 0.5;
-        add(done, [this, name, person, done, id, again] {
+      const bool fails = recorded == outcomes_.end()
+                             ? Chance("fail" + key) < 0.08
+                             : recorded->second.kind != Outcome::Kind::kFixed;
+      if (fails) {
+        const bool again =
+            recorded == outcomes_.end() && Chance("again" + key) < 0.5;
+        const std::string reason =
+            recorded == outcomes_.end() ? "缺少配件" : recorded->second.reason;
+        add(done, [this, name, person, done, id, again, reason] {
           dispatch::v1::CannotCompleteWorkOrderRequest request;
           request.set_name(name);
-          request.set_reason("缺少配件");
+          request.set_reason(reason);
           request.set_needs_reschedule(again);
           Stamp(request, done, "cant-" + id);
           (void)api_.Call<dispatch::v1::WorkOrder>(
@@ -486,6 +506,21 @@ absl::Status Driver::PlanVisits(absl::Time until) {
           (void)api_.Call<dispatch::v1::WorkOrder>("dispatcher-zhou", kDispatch,
                                                    "AssignWorkOrder", assign);
         });
+        if (recorded != outcomes_.end() &&
+            recorded->second.kind == Outcome::Kind::kEndOfLife) {
+          const std::string case_name = order.case_();
+          const absl::Time told = done + absl::Hours(20);
+          care.emplace(
+              told,
+              Step{told, case_name, [this, case_name, told, id, reason] {
+                     intake::v1::ResolveCaseRequest resolve;
+                     resolve.set_name(case_name);
+                     resolve.set_resolution(absl::StrCat("无法修复: ", reason));
+                     Stamp(resolve, told, "eol-" + id);
+                     (void)api_.Call<intake::v1::Case>("agent-li", kIntake,
+                                                       "ResolveCase", resolve);
+                   }});
+        }
         continue;
       }
       add(done, [this, name, person, done, id, key] {
@@ -516,10 +551,8 @@ absl::Status Driver::PlanVisits(absl::Time until) {
         photo->set_media_type("image/jpeg");
         photo->set_title("完工照片");
         Stamp(request, done, "done-" + id);
-        auto completed = api_.Call<dispatch::v1::WorkOrder>(
-            person, kDispatch, "CompleteWorkOrder", request);
-        if (!completed.ok() || Chance("ask" + key) > 0.7) return;
-        // The follow-up call comes days later; it is a step of its own then.
+        (void)api_.Call<dispatch::v1::WorkOrder>(person, kDispatch,
+                                                 "CompleteWorkOrder", request);
       });
       if (!order.case_().empty()) {
         const std::string case_name = order.case_();
@@ -527,7 +560,7 @@ absl::Status Driver::PlanVisits(absl::Time until) {
             done +
             absl::Hours(24 + static_cast<int>(Chance("call" + key) * 40));
         if (Chance("ask" + key) <= 0.7) {
-          steps_.emplace(
+          care.emplace(
               call, Step{call, case_name, [this, case_name, call, id, key] {
                            intake::v1::RecordFollowUpRequest request;
                            request.set_name(case_name);
@@ -543,14 +576,14 @@ absl::Status Driver::PlanVisits(absl::Time until) {
                          }});
         }
         const absl::Time close = call + absl::Hours(30);
-        steps_.emplace(close,
-                       Step{close, case_name, [this, case_name, close, id] {
-                              intake::v1::CloseCaseRequest request;
-                              request.set_name(case_name);
-                              Stamp(request, close, "vclo-" + id);
-                              (void)api_.Call<intake::v1::Case>(
-                                  "agent-wang", kIntake, "CloseCase", request);
-                            }});
+        care.emplace(close,
+                     Step{close, case_name, [this, case_name, close, id] {
+                            intake::v1::CloseCaseRequest request;
+                            request.set_name(case_name);
+                            Stamp(request, close, "vclo-" + id);
+                            (void)api_.Call<intake::v1::Case>(
+                                "agent-wang", kIntake, "CloseCase", request);
+                          }});
       }
     }
     list.set_page_token(page.next_page_token());
@@ -558,13 +591,12 @@ absl::Status Driver::PlanVisits(absl::Time until) {
   return absl::OkStatus();
 }
 
-// All steps before `until`: in order within a lane, lanes side by side.
-void Driver::RunSteps(absl::Time until) {
+void Driver::RunSteps(Steps& steps, absl::Time until) {
   std::vector<std::vector<Step>> lanes(kWorkers);
-  while (!steps_.empty() && steps_.begin()->first < until) {
-    Step& step = steps_.begin()->second;
+  while (!steps.empty() && steps.begin()->first < until) {
+    Step& step = steps.begin()->second;
     lanes[StableHash(step.lane) % kWorkers].push_back(std::move(step));
-    steps_.erase(steps_.begin());
+    steps.erase(steps.begin());
   }
   std::vector<std::thread> workers;
   for (auto& lane : lanes) {
@@ -577,20 +609,24 @@ void Driver::RunSteps(absl::Time until) {
 }
 
 absl::Status Driver::Appraise(const std::string& period, absl::Time at) {
-  for (const auto& person : handbook_.people()) {
-    if (person.staff_id().empty()) continue;
-    const std::string staff =
-        absl::StrCat(handbook_.company(), "/staff/", person.staff_id());
+  // Who has done nothing yet is not on the list.
+  scoring::v1::ListStaffRequest list;
+  list.set_parent(handbook_.company());
+  list.set_page_size(1000);
+  ASSIGN_OR_RETURN(const auto listed,
+                   api_.Call<scoring::v1::ListStaffResponse>(
+                       "appraiser-qin", kScoring, "ListStaff", list));
+  for (const auto& member : listed.staff()) {
     scoring::v1::OpenAppraisalRequest open;
-    open.set_parent(staff);
+    open.set_parent(member.name());
     open.set_appraisal_id(period);
-    Stamp(open, at, absl::StrCat("appr-", period, "-", person.staff_id()));
+    Stamp(open, at, absl::StrCat("appr-", period, "-", IdOf(member.name())));
     auto opened = api_.Call<scoring::v1::Appraisal>("appraiser-qin", kScoring,
                                                     "OpenAppraisal", open);
     if (!opened.ok()) continue;
     scoring::v1::FinalizeAppraisalRequest finalize;
     finalize.set_name(opened->name());
-    Stamp(finalize, at, absl::StrCat("fin-", period, "-", person.staff_id()));
+    Stamp(finalize, at, absl::StrCat("fin-", period, "-", IdOf(member.name())));
     (void)api_.Call<scoring::v1::Appraisal>("appraiser-qin", kScoring,
                                             "FinalizeAppraisal", finalize);
   }
@@ -616,14 +652,62 @@ absl::Status Driver::Live(
       RETURN_IF_ERROR(Appraise(month, midnight + absl::Hours(1)));
       month = now;
     }
-    RunSteps(end);
+    RunSteps(steps_, end);
     RETURN_IF_ERROR(api_.AwaitQuiet(absl::Seconds(60)));
-    RETURN_IF_ERROR(PlanVisits(end + absl::Hours(24)));
+    RETURN_IF_ERROR(PlanVisits(end + absl::Hours(24), steps_, steps_));
     progress(d + 1, total);
   }
-  RunSteps(absl::InfiniteFuture());
+  RunSteps(steps_, absl::InfiniteFuture());
   RETURN_IF_ERROR(api_.AwaitQuiet(absl::Seconds(60)));
   return absl::OkStatus();
+}
+
+void Driver::RunByMonth(
+    Steps& steps, const std::function<void(int month, int of)>& progress) {
+  if (steps.empty()) return;
+  const auto month_of = [](absl::Time time) {
+    const absl::CivilMonth month = absl::ToCivilMonth(time, Zone());
+    return static_cast<int>(month - absl::CivilMonth(1970));
+  };
+  const int first = month_of(steps.begin()->first);
+  const int last = month_of(steps.rbegin()->first);
+  for (int month = first; month <= last; ++month) {
+    RunSteps(steps,
+             absl::FromCivil(absl::CivilMonth(1970) + month + 1, Zone()));
+    progress(month - first + 1, last - first + 1);
+  }
+}
+
+absl::Status Driver::LiveRecorded(
+    std::map<std::string, Outcome> outcomes,
+    const std::function<void(int month, int of)>& progress) {
+  outcomes_ = std::move(outcomes);
+  Steps care;
+  absl::Time first = absl::InfiniteFuture();
+  absl::Time last = absl::InfinitePast();
+  // A declined order is booked anew, and comes up in the next round.
+  for (bool more = true; more;) {
+    Steps visits;
+    RETURN_IF_ERROR(PlanVisits(absl::InfiniteFuture(), visits, care));
+    more = !visits.empty();
+    if (more) {
+      first = std::min(first, visits.begin()->first);
+      last = std::max(last, visits.rbegin()->first);
+    }
+    RunByMonth(visits, progress);
+    RETURN_IF_ERROR(api_.AwaitQuiet(absl::Seconds(600)));
+  }
+  // The office hears of a visit by reaction: all of them are through.
+  RunByMonth(care, progress);
+  RETURN_IF_ERROR(api_.AwaitQuiet(absl::Seconds(600)));
+  if (first > last) return absl::OkStatus();
+  for (absl::CivilMonth month = absl::ToCivilMonth(first, Zone());
+       month <= absl::ToCivilMonth(last, Zone()); ++month) {
+    RETURN_IF_ERROR(
+        Appraise(absl::FormatCivilTime(month),
+                 absl::FromCivil(month + 1, Zone()) + absl::Hours(1)));
+  }
+  return api_.AwaitQuiet(absl::Seconds(600));
 }
 
 }  // namespace aftercare::demo

@@ -2,10 +2,12 @@
 // File: driver.h
 // -----------------------------------------------------------------------------
 //
-// Lives the generated history through the public gRPC API, day by day: what
+// Lives a history through the public gRPC API. A generated one day by day: what
 // happens on a day is sent in order of time per customer, several customers at
 // once; then the reactions are waited for; then the technicians' bookings of
-// the next day become steps too.
+// the next day become steps too. Of recorded repairs, once their cases are
+// imported: the visits that were booked for them, with the outcome on record,
+// then what follows a visit.
 
 #ifndef AFTERCARE_SERVICES_DEMO_DRIVER_H_
 #define AFTERCARE_SERVICES_DEMO_DRIVER_H_
@@ -71,17 +73,30 @@ class Api {
   Counts counts_;
 };
 
+// What became of a recorded repair.
+struct Outcome {
+  enum class Kind { kFixed, kRepairable, kEndOfLife };
+  Kind kind = Kind::kFixed;
+  std::string reason;  // why not, where the record says it
+};
+
 class Driver {
  public:
   Driver(Api& api, const handbook::v1::Handbook& handbook)
       : api_(api), handbook_(handbook) {}
 
-  // Publishes the handbook and registers the technicians.
-  absl::Status Prepare();
+  // Publishes the handbook and registers the technicians as of `start`: in
+  // `territory`, or spread over all when it is empty.
+  absl::Status Prepare(absl::Time start, const std::string& territory);
   // Everything from the first to the last day and the monthly appraisals.
   // `progress` is called after each day.
   absl::Status Live(const std::vector<DayPlan>& days,
                     const std::function<void(int day, int of)>& progress);
+  // The visits of imported cases, by case name, and the appraisals of every
+  // month. `progress` is called after each month.
+  absl::Status LiveRecorded(
+      std::map<std::string, Outcome> outcomes,
+      const std::function<void(int month, int of)>& progress);
 
  private:
   struct Step {
@@ -91,14 +106,23 @@ class Driver {
   };
   void PlanCase(const CasePlan& plan);
   void PlanReturn(const ReturnPlan& plan);
-  absl::Status PlanVisits(absl::Time until);
-  void RunSteps(absl::Time until);
+  using Steps = std::multimap<absl::Time, Step>;
+  // Turns bookings that begin before `until` into steps: the technician's go
+  // to `visits`, those of the people in the office afterwards to `care`.
+  absl::Status PlanVisits(absl::Time until, Steps& visits, Steps& care);
+  // All steps before `until`: in order within a lane, lanes side by side.
+  static void RunSteps(Steps& steps, absl::Time until);
+  static void RunByMonth(
+      Steps& steps, const std::function<void(int month, int of)>& progress);
   absl::Status Appraise(const std::string& period, absl::Time at);
 
   Api& api_;
   const handbook::v1::Handbook& handbook_;
-  std::multimap<absl::Time, Step> steps_;
+  Steps steps_;
   std::set<std::string> planned_visits_;
+  std::map<std::string, Outcome> outcomes_;
+  std::mutex refused_mutex_;
+  std::set<std::string> refused_returns_;
 };
 
 }  // namespace aftercare::demo

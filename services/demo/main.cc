@@ -1,7 +1,8 @@
 // aftercare-demo: the main job end to end. Starts aftercared on a fresh
-// directory, lives a history through the public API (or imports a CSV file),
-// prints an account, kills the server with SIGKILL, deletes every projection,
-// starts it again and shows that digests and figures are the same.
+// directory, lives a history through the public API (generated, or imported
+// from a CSV file), prints an account, kills the server with SIGKILL, deletes
+// every projection, starts it again and shows that digests and figures are the
+// same.
 //
 // Exit codes: 0 all the same; 1 something differs or failed; 2 bad flags.
 
@@ -10,6 +11,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -18,13 +20,17 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/cleanup/cleanup.h"
+#include "absl/functional/function_ref.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "libs/base/status_macros.h"
+#include "libs/base/time.h"
 #include "libs/handbook/yaml.h"
 #include "libs/rpc/client.h"
+#include "services/ctl/csv.h"
+#include "services/ctl/import.h"
 #include "services/demo/driver.h"
 #include "services/demo/generator.h"
 #include "services/demo/process.h"
@@ -86,38 +92,37 @@ absl::StatusOr<Running> StartServer(const Flags& flags,
 
 class Progress {
  public:
-  explicit Progress(const char* what) : what_(what) {}
+  Progress(const char* what, const char* unit) : what_(what), unit_(unit) {}
   void operator()(int done, int of) {
     const absl::Time now = absl::Now();
     if (!tty_ && done != of && now - last_ < absl::Seconds(5)) return;
     last_ = now;
     const double seconds = absl::ToDoubleSeconds(now - begin_);
-    std::fprintf(stderr, "%s%s: day %d of %d, %.1f s, about %.0f s left%s",
-                 tty_ ? "\r" : "", what_, done, of, seconds,
+    std::fprintf(stderr, "%s%s: %s %d of %d, %.1f s, about %.0f s left%s",
+                 tty_ ? "\r" : "", what_, unit_, done, of, seconds,
                  seconds / done * (of - done), tty_ ? "   " : "\n");
     if (tty_ && done == of) std::fprintf(stderr, "\n");
   }
 
  private:
   const char* what_;
+  const char* unit_;
   const bool tty_ = isatty(2) == 1;
   const absl::Time begin_ = absl::Now();
   absl::Time last_ = absl::InfinitePast();
 };
 
-absl::Status LiveGenerated(const Flags& flags, Running& server,
-                           const handbook::v1::Handbook& handbook) {
-  Driver driver(*server.api, handbook);
-  RETURN_IF_ERROR(driver.Prepare());
-  const auto days = Generate(flags.generator);
+// Runs `live` and prints what became of its calls.
+absl::Status Timed(Running& server, absl::FunctionRef<absl::Status()> live) {
   const absl::Time begin = absl::Now();
-  RETURN_IF_ERROR(driver.Live(days, Progress("history")));
+  RETURN_IF_ERROR(live());
   const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
   const auto counts = server.api->counts();
   std::printf("%d calls accepted in %.1f s, %.0f a second\n",
               static_cast<int>(counts.accepted), seconds,
               static_cast<double>(counts.accepted) / seconds);
-  std::printf("Refused, as the handbook wants it:\n");
+  std::printf("Refused, as the handbook wants it:%s\n",
+              counts.refused.empty() ? " nothing" : "");
   for (const auto& [what, count] : counts.refused) {
     std::printf("    %-45s %d\n", what.c_str(), static_cast<int>(count));
   }
@@ -128,11 +133,66 @@ absl::Status LiveGenerated(const Flags& flags, Running& server,
   return absl::OkStatus();
 }
 
-absl::Status ImportFile(const Flags& flags, Running& server,
-                        const handbook::v1::Handbook& handbook,
-                        const std::string& scratch) {
+absl::Status LiveGenerated(const Flags& flags, Running& server,
+                           const handbook::v1::Handbook& handbook) {
   Driver driver(*server.api, handbook);
-  RETURN_IF_ERROR(driver.Prepare());
+  const auto days = Generate(flags.generator);
+  RETURN_IF_ERROR(driver.Prepare(days.front().midnight, ""));
+  return Timed(server,
+               [&] { return driver.Live(days, Progress("history", "day")); });
+}
+
+// What the file says became of each repair, by the name the mapping gives its
+// case.
+absl::StatusOr<std::map<std::string, Outcome>> ReadOutcomes(
+    const Flags& flags, const std::string& company) {
+  std::map<std::string, Outcome> outcomes;
+  std::map<std::string, size_t> column;
+  RETURN_IF_ERROR(ctl::ReadCsv(
+      flags.data_file, ctl::CsvDialect(),
+      [&](const std::vector<std::string>& heading) {
+        for (size_t i = 0; i < heading.size(); ++i) column[heading[i]] = i;
+        for (const char* name : {"id", "group_identifier", "repair_status",
+                                 "repair_barrier_if_end_of_life"}) {
+          if (!column.contains(name)) {
+            return absl::InvalidArgumentError(
+                absl::StrCat(flags.data_file, " has no column ", name));
+          }
+        }
+        return absl::OkStatus();
+      },
+      [&](const ctl::CsvRow& row) {
+        if (!row.problem.empty()) return true;
+        const std::string& status = row.fields[column["repair_status"]];
+        const std::string& barrier =
+            row.fields[column["repair_barrier_if_end_of_life"]];
+        Outcome outcome;
+        outcome.kind = status == "Fixed"         ? Outcome::Kind::kFixed
+                       : status == "End of life" ? Outcome::Kind::kEndOfLife
+                                                 : Outcome::Kind::kRepairable;
+        outcome.reason = barrier.empty() ? status : barrier;
+        outcomes.emplace(
+            absl::StrCat(company, "/customers/",
+                         ctl::Slug(row.fields[column["group_identifier"]]),
+                         "/cases/", ctl::Slug(row.fields[column["id"]])),
+            std::move(outcome));
+        return true;
+      }));
+  return outcomes;
+}
+
+absl::Status LiveRecorded(const Flags& flags, Running& server,
+                          const handbook::v1::Handbook& handbook,
+                          const std::string& scratch) {
+  ASSIGN_OR_RETURN(auto outcomes, ReadOutcomes(flags, handbook.company()));
+  Driver driver(*server.api, handbook);
+  // Everybody works where the regions of the file belong to: the last
+  // territory takes all that no other names.
+  RETURN_IF_ERROR(driver.Prepare(
+      FromProto(handbook.effective_time()),
+      handbook.dispatch()
+          .territories(handbook.dispatch().territories_size() - 1)
+          .id()));
   const absl::Time begin = absl::Now();
   ASSIGN_OR_RETURN(
       Process import,
@@ -151,7 +211,10 @@ absl::Status ImportFile(const Flags& flags, Running& server,
   RETURN_IF_ERROR(server.api->AwaitQuiet(absl::Seconds(600)));
   std::printf("Imported in %.1f s\n",
               absl::ToDoubleSeconds(absl::Now() - begin));
-  return absl::OkStatus();
+  return Timed(server, [&] {
+    return driver.LiveRecorded(std::move(outcomes),
+                               Progress("visits", "month"));
+  });
 }
 
 absl::Status Run(const Flags& flags) {
@@ -184,7 +247,7 @@ absl::Status Run(const Flags& flags) {
   if (flags.data_file.empty()) {
     RETURN_IF_ERROR(LiveGenerated(flags, server, loaded.handbook));
   } else {
-    RETURN_IF_ERROR(ImportFile(flags, server, loaded.handbook, scratch));
+    RETURN_IF_ERROR(LiveRecorded(flags, server, loaded.handbook, scratch));
   }
   ASSIGN_OR_RETURN(const std::string account,
                    Account(*server.api, loaded.handbook.company()));
@@ -248,8 +311,8 @@ int main(int argc, char** argv) {
   app.add_option("--source", flags.source, "Root of the source tree")
       ->capture_default_str();
   app.add_option("--data-file", flags.data_file,
-                 "Import this CSV file (open repair data) instead of the "
-                 "generated history");
+                 "Live the repairs of this CSV file (open repair data) instead "
+                 "of the generated history");
   app.add_option("--seed", flags.generator.seed, "Of the generated history")
       ->capture_default_str();
   app.add_option("--days", flags.generator.days, "Of the generated history")

@@ -89,15 +89,17 @@ absl::StatusOr<std::string> Account(Api& api, const std::string& company) {
                        "SummarizeReturns", ask_returns));
   absl::StrAppendFormat(&text, "Returns: %d of %d customers\n",
                         returned.returns(), returned.customers());
-  absl::StrAppend(
-      &text, "    by state: ", Line(returned.by_state()),
-      "\n    by reason: ", Line(returned.by_reason()),
-      "\n    by outcome: ", Line(returned.by_outcome()), "\n    units: asked ",
-      returned.requested_units(), ", received ", returned.received_units(),
-      ", accepted ", returned.accepted_units(), ", refunded ",
-      returned.refunded_units(), ", replaced ", returned.replaced_units(),
-      "\n    granted ", Yuan(returned.amount_granted()), ", paid ",
-      Yuan(returned.amount_paid()), "\n");
+  if (returned.returns() > 0)
+    absl::StrAppend(&text, "    by state: ", Line(returned.by_state()),
+                    "\n    by reason: ", Line(returned.by_reason()),
+                    "\n    by outcome: ", Line(returned.by_outcome()),
+                    "\n    units: asked ", returned.requested_units(),
+                    ", received ", returned.received_units(), ", accepted ",
+                    returned.accepted_units(), ", refunded ",
+                    returned.refunded_units(), ", replaced ",
+                    returned.replaced_units(), "\n    granted ",
+                    Yuan(returned.amount_granted()), ", paid ",
+                    Yuan(returned.amount_paid()), "\n");
 
   scoring::v1::ListAppraisalsRequest list;
   list.set_parent(absl::StrCat(company, "/staff/-"));
