@@ -130,6 +130,11 @@ std::unique_ptr<google::protobuf::Message> NewRequest(
 }
 
 bool IsQuery(const MethodDescriptor& method) {
+  // These two decide nothing in a shard, which is what the proto's `query`
+  // says, but a second time is not like the first.
+  if (method.name() == "WriteCheckpoint" || method.name() == "ResolveParked") {
+    return false;
+  }
   return method.options().GetExtension(common::v1::rules).query();
 }
 
@@ -150,7 +155,7 @@ std::string Describe(const MethodDescriptor& method) {
   std::string text = absl::StrFormat(
       "aftercarectl %s %s [flags]\n%s %s; for %s\n",
       ShortName(*method.service()), Kebab(method.name()),
-      rules.query() ? "Reads. Answers with" : "Changes. Answers with",
+      IsQuery(method) ? "Reads. Answers with" : "Changes. Answers with",
       method.output_type()->name(), absl::StrJoin(rules.roles(), ", "));
   AddFlags(*method.input_type(), "", 0, &text);
   return text;

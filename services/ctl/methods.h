@@ -30,7 +30,7 @@ absl::StatusOr<const google::protobuf::MethodDescriptor*> FindMethod(
 std::unique_ptr<google::protobuf::Message> NewRequest(
     const google::protobuf::MethodDescriptor& method);
 
-// True when the method only reads.
+// True when the method only reads, so that it may be repeated.
 bool IsQuery(const google::protobuf::MethodDescriptor& method);
 
 // The methods of a service, or the flags of a method with their types and the

@@ -59,6 +59,20 @@ TEST(MethodsTest, NoFieldIsHiddenByAFlagOfTheProgram) {
   }
 }
 
+// A checkpoint that was written but whose answer was lost would be refused
+// when repeated: the directory is there.
+TEST(MethodsTest, OnlyWhatReadsMayBeRepeated) {
+  for (const char* name : {"get-status", "verify-shards", "read-as-of",
+                           "read-events", "list-parked"}) {
+    EXPECT_TRUE(IsQuery(**FindMethod("admin", name))) << name;
+  }
+  for (const char* name : {"write-checkpoint", "resolve-parked"}) {
+    EXPECT_FALSE(IsQuery(**FindMethod("admin", name))) << name;
+  }
+  EXPECT_TRUE(IsQuery(**FindMethod("intake", "get-case")));
+  EXPECT_FALSE(IsQuery(**FindMethod("intake", "open-case")));
+}
+
 TEST(MethodsTest, ADescriptionNamesRolesFlagsAndChoices) {
   const std::string text = Describe(**FindMethod("intake", "open-case"));
   EXPECT_THAT(text, HasSubstr("agent, supervisor, importer"));
