@@ -205,7 +205,13 @@ absl::Status LiveRecorded(const Flags& flags, Running& server,
            scratch + "/import.state"},
           ""));
   const int code = import.Wait();
-  if (code != 0) {
+  if (code == 1) {
+    std::ifstream rejects(scratch + "/rejected.csv");
+    std::string line;
+    for (int i = 0; i < 10 && std::getline(rejects, line); ++i) {
+      std::printf("refused: %s\n", line.c_str());
+    }
+  } else if (code != 0) {
     return absl::InternalError(absl::StrCat("the import ended with ", code));
   }
   RETURN_IF_ERROR(server.api->AwaitQuiet(absl::Seconds(600)));

@@ -477,7 +477,7 @@ TEST_F(ImportTest, AStateFileOfAnotherFileOrImportIsRefused) {
   ASSERT_TRUE(Run(absl::StrCat(kHeading, Rows(0, 10))).ok());
   const int calls = server_.calls();
   const std::string state = State();
-  for (const std::string other : {Rows(5, 30), Rows(0, 5)}) {
+  for (const std::string& other : {Rows(5, 30), Rows(0, 5)}) {
     const auto result = Run(absl::StrCat(kHeading, other));
     EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(std::string(result.status().message()),
