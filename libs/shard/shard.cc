@@ -873,6 +873,16 @@ absl::StatusOr<std::vector<AnyDraft>> ShardImpl::DecideHandbook(
                     {{"version", absl::StrCat(handbook.version())},
                      {"last_version", absl::StrCat(last.version())}});
     }
+    // Running clocks and technicians name their calendar: without it their time
+    // would be counted around the clock from now on.
+    for (const auto& calendar : last.calendars()) {
+      if (policy->FindCalendar(calendar.id()) == nullptr) {
+        return Refuse(common::v1::REASON_HANDBOOK_INVALID,
+                      "a calendar of the version before is missing",
+                      {{"calendar", calendar.id()},
+                       {"last_version", absl::StrCat(last.version())}});
+      }
+    }
   }
   PlatformFact fact;
   *fact.mutable_handbook_applied()->mutable_handbook() = handbook;

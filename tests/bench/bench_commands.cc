@@ -176,7 +176,11 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--callers", callers, "Calls under way at once")
       ->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   using namespace aftercare::bench;
   const double echo = MeasureEcho(callers, seconds);
   std::printf("bare gRPC echo              %9.0f /s\n", echo);

@@ -243,7 +243,11 @@ int main(int argc, char** argv) {
   CLI::App app("Replay beside bare RocksDB writes of the same rows");
   app.add_option("--events", events, "Events in the log")
       ->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   using namespace aftercare;
   using namespace aftercare::bench;
   testing::TempDir dir;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <filesystem>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "aftercare/common/v1/rows.pb.h"
 #include "aftercare/intake/v1/resources.pb.h"
@@ -159,6 +160,30 @@ TEST_F(ShardTest, AHandbookVersionIsPublishedOnce) {
             "HANDBOOK_VERSION_CONFLICT");
   EXPECT_NE(shard_->PolicyAt("companies/acme", clock_.Now()), nullptr);
   EXPECT_EQ(shard_->PolicyAt("companies/acme", absl::UnixEpoch()), nullptr);
+}
+
+TEST_F(ShardTest, AHandbookKeepsTheCalendarsThatClocksName) {
+  Start();
+  ApplyHandbook();
+  auto next =
+      handbook::LoadHandbook(aftercare::testing::DemoHandbookText()).handbook;
+  next.set_version(next.version() + 1);
+  auto* extra = next.add_calendars();
+  *extra = next.calendars(0);
+  extra->set_id("extra");
+  const auto publish = [&] {
+    std::promise<Result> done;
+    shard_->SubmitHandbook(next, "operator", absl::InfiniteFuture(),
+                           [&](Result r) { done.set_value(std::move(r)); });
+    return done.get_future().get().status();
+  };
+  ASSERT_TRUE(publish().ok());
+  next.set_version(next.version() + 1);
+  next.mutable_calendars()->RemoveLast();
+  const absl::Status refused = publish();
+  EXPECT_EQ(ReasonOf(refused), "HANDBOOK_INVALID") << refused;
+  EXPECT_TRUE(absl::StrContains(
+      std::string(refused.GetPayload(kErrorInfoUrl).value()), "extra"));
 }
 
 TEST_F(ShardTest, AnEventTheLogCannotTakeIsRefusedAndTheShardGoesOn) {
