@@ -109,9 +109,18 @@ absl::StatusOr<std::unique_ptr<RowStore>> RowStore::Open(
   db_options.max_open_files = 512;
   rocksdb::BlockBasedTableOptions table;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  table.block_cache =
-      rocksdb::NewLRUCache(static_cast<size_t>(options.block_cache_bytes));
+  // Few shards of the cache, and index and filter in small parts: a whole
+  // index of a large file would not fit into a shard and be read anew for
+  // every lookup.
+  table.block_cache = rocksdb::NewLRUCache(
+      static_cast<size_t>(options.block_cache_bytes), /*num_shard_bits=*/2);
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
+  table.metadata_block_size = 4096;
   table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.pin_top_level_index_and_filter = true;
   table.format_version = 5;
   db_options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
 
