@@ -10,13 +10,14 @@ import sys
 # A library may include itself and what is listed here (one direction only).
 LIBS = {
     "base": set(),
+    "process": {"base"},
     "calendar": {"base"},
     "handbook": {"base", "calendar"},
-    "log": {"base"},
+    "log": {"base", "process"},
     "store": {"base"},
-    "shard": {"base", "calendar", "handbook", "log", "store"},
-    "reaction": {"base", "handbook", "log", "shard"},
-    "rpc": {"base", "calendar", "handbook", "log", "shard"},
+    "shard": {"base", "process", "calendar", "handbook", "log", "store"},
+    "reaction": {"base", "process", "handbook", "log", "shard"},
+    "rpc": {"base", "process", "calendar", "handbook", "log", "shard"},
     "testing": {"base", "handbook", "shard"},
 }
 SERVICES = ("intake", "dispatch", "returns", "scoring")

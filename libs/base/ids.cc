@@ -3,7 +3,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "absl/random/random.h"
 #include "absl/strings/string_view.h"
 
 namespace aftercare {
@@ -21,11 +20,6 @@ std::string Encode(uint64_t high, uint64_t low) {
 }
 
 }  // namespace
-
-std::string RandomId() {
-  thread_local absl::BitGen gen;
-  return Encode(absl::Uniform<uint64_t>(gen), absl::Uniform<uint64_t>(gen));
-}
 
 std::string IdFrom(absl::string_view seed) {
   const XXH128_hash_t hash = XXH3_128bits(seed.data(), seed.size());

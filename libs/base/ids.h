@@ -11,10 +11,6 @@
 
 namespace aftercare {
 
-// A fresh id of 16 lower-case letters and digits (80 random bits), fit for a
-// resource name. Thread-safe.
-std::string RandomId();
-
 // The id of 16 characters that belongs to `seed`: the same for ever.
 std::string IdFrom(absl::string_view seed);
 

@@ -1,11 +1,10 @@
 #include "libs/base/rows.h"
 
-#include <cstdlib>
+#include <stdexcept>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "libs/base/logging.h"
 #include "libs/base/time.h"
 
 namespace aftercare {
@@ -14,9 +13,7 @@ namespace {
 // A mistake in a service's schema shows at its first start.
 void Require(bool condition, absl::string_view what, absl::string_view name) {
   if (condition) return;
-  LogError("schema",
-           {{"problem", std::string(what)}, {"name", std::string(name)}});
-  std::abort();
+  throw std::logic_error(absl::StrCat("schema: ", what, ": ", name));
 }
 
 }  // namespace

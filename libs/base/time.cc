@@ -15,11 +15,6 @@ namespace {
 constexpr int64_t kMaxSeconds = 7258118400;  // 2200-01-01T00:00:00Z
 constexpr int64_t kMaxDurationSeconds = int64_t{200} * 366 * 86400;
 
-class RealClock final : public Clock {
- public:
-  absl::Time Now() override { return absl::Now(); }
-};
-
 }  // namespace
 
 absl::Time MinTime() { return absl::UnixEpoch(); }
@@ -99,11 +94,6 @@ absl::Time FromSortableTime(absl::string_view text) {
     return absl::InfinitePast();
   }
   return absl::FromUnixMicros(static_cast<int64_t>(micros));
-}
-
-Clock& SystemClock() {
-  static RealClock* const clock = new RealClock;
-  return *clock;
 }
 
 }  // namespace aftercare

@@ -49,16 +49,14 @@ std::string SortableTime(absl::Time time);
 // Inverse of SortableTime; absl::InfinitePast() if `text` is not one.
 absl::Time FromSortableTime(absl::string_view text);
 
-// Where the present comes from. Domain code never sees one: time reaches it
+// Where the present comes from (libs/process has the machine's). Domain code
+// never sees one: time reaches it
 // through the command.
 class Clock {
  public:
   virtual ~Clock() = default;
   virtual absl::Time Now() = 0;
 };
-
-// The machine's clock; never deleted.
-Clock& SystemClock();
 
 }  // namespace aftercare
 

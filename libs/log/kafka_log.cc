@@ -13,8 +13,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "libs/base/logging.h"
 #include "libs/base/status_macros.h"
+#include "libs/process/logging.h"
 
 namespace aftercare::log {
 namespace {

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "libs/base/logging.h"
+#include "libs/process/logging.h"
 #include "rocksdb/write_batch.h"
 
 namespace aftercare::reaction {

@@ -12,12 +12,12 @@
 #include "absl/random/random.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "libs/base/logging.h"
 #include "libs/base/names.h"
 #include "libs/base/refusal.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/time.h"
 #include "libs/log/fold.h"
+#include "libs/process/logging.h"
 #include "libs/shard/apply.h"
 #include "libs/shard/request.h"
 

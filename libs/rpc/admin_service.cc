@@ -22,6 +22,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/base/time.h"
 #include "libs/log/fold.h"
+#include "libs/process/random.h"
 #include "libs/shard/apply.h"
 #include "libs/shard/history_rows.h"
 

@@ -14,6 +14,7 @@
 #include "libs/base/refusal.h"
 #include "libs/base/status_macros.h"
 #include "libs/log/log.h"
+#include "libs/process/random.h"
 #include "libs/shard/apply.h"
 #include "libs/shard/paging.h"
 

@@ -22,6 +22,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "libs/base/time.h"
+#include "libs/process/clock.h"
 #include "libs/rpc/identity.h"
 #include "libs/rpc/server.h"
 #include "libs/shard/service.h"

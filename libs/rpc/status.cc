@@ -6,8 +6,8 @@
 #include "aftercare/common/v1/reasons.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
-#include "libs/base/logging.h"
 #include "libs/base/refusal.h"
+#include "libs/process/logging.h"
 
 namespace aftercare::rpc {
 namespace {

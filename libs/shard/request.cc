@@ -13,6 +13,7 @@
 #include "libs/base/refusal.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/time.h"
+#include "libs/process/random.h"
 #include "libs/shard/apply.h"
 
 namespace aftercare::shard {

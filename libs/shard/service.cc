@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "libs/base/logging.h"
+#include "libs/process/logging.h"
 #include "libs/shard/apply.h"
 
 namespace aftercare::shard {

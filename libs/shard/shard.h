@@ -29,6 +29,7 @@
 #include "libs/base/time.h"
 #include "libs/handbook/policy.h"
 #include "libs/log/log.h"
+#include "libs/process/clock.h"
 #include "libs/shard/service.h"
 
 namespace aftercare::shard {

@@ -15,10 +15,10 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
-#include "libs/base/logging.h"
 #include "libs/base/refusal.h"
 #include "libs/base/status_macros.h"
 #include "libs/log/embedded_log.h"
+#include "libs/process/logging.h"
 #include "libs/reaction/reaction.h"
 #include "libs/rpc/admin_service.h"
 #include "libs/rpc/gateway.h"

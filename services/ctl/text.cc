@@ -9,9 +9,9 @@
 #include "aftercare/common/v1/types.pb.h"
 #include "google/protobuf/util/json_util.h"
 #include "google/rpc/error_details.pb.h"
-#include "libs/base/logging.h"
 #include "libs/base/refusal.h"
 #include "libs/base/time.h"
+#include "libs/process/logging.h"
 #include "services/ctl/fields.h"
 
 namespace aftercare::ctl {

@@ -1,4 +1,4 @@
-#include "libs/base/logging.h"
+#include "libs/process/logging.h"
 
 #include <atomic>
 #include <cstdio>

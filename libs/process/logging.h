@@ -10,8 +10,8 @@
 //
 // Thread-safe. Values are text; nothing personal belongs into a log line.
 
-#ifndef AFTERCARE_LIBS_BASE_LOGGING_H_
-#define AFTERCARE_LIBS_BASE_LOGGING_H_
+#ifndef AFTERCARE_LIBS_PROCESS_LOGGING_H_
+#define AFTERCARE_LIBS_PROCESS_LOGGING_H_
 
 #include <string>
 #include <utility>
@@ -38,4 +38,4 @@ std::string JsonQuote(absl::string_view text);
 
 }  // namespace aftercare
 
-#endif  // AFTERCARE_LIBS_BASE_LOGGING_H_
+#endif  // AFTERCARE_LIBS_PROCESS_LOGGING_H_
