@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
@@ -39,6 +40,8 @@ namespace {
 using common::v1::PlatformFact;
 
 constexpr absl::Duration kSpaceCheckInterval = absl::Seconds(1);
+// How often a long replay says how far it is.
+constexpr absl::Duration kProgressEvery = absl::Seconds(3);
 constexpr int kReadBatch = 2000;
 
 // A reader that keeps its database open as long as it lives.
@@ -445,6 +448,9 @@ absl::Status ShardImpl::Own() {
   Replayer replayer(service_, applier_, *store_, options_.replay_stretch_rows);
   ASSIGN_OR_RETURN(auto reader,
                    log_.OpenReader(topic_partition_, replayer.fold().offset()));
+  const int64_t from = replayer.fold().offset();
+  const absl::Time begin = absl::Now();
+  absl::Time told = begin;
   while (replayer.fold().offset() <= claim) {
     auto batch = reader->Read(kReadBatch, absl::Milliseconds(200));
     if (absl::IsDataLoss(batch.status())) {
@@ -472,6 +478,22 @@ absl::Status ShardImpl::Own() {
     {
       std::lock_guard lock(mutex_);
       status_.offset = replayer.fold().offset();
+    }
+    if (const absl::Time now = absl::Now(); now - told > kProgressEvery) {
+      told = now;
+      const auto done =
+          static_cast<double>(replayer.fold().offset() - from) + 1;
+      const double rate = done / absl::ToDoubleSeconds(now - begin);
+      LogInfo("shard replays",
+              {{"topic", topic_partition_.topic},
+               {"partition", absl::StrCat(topic_partition_.partition)},
+               {"offset", absl::StrCat(replayer.fold().offset())},
+               {"end", absl::StrCat(claim)},
+               {"records_per_second", absl::StrCat(std::llround(rate))},
+               {"seconds_left",
+                absl::StrCat(std::llround(
+                    static_cast<double>(claim - replayer.fold().offset()) /
+                    rate))}});
     }
     if (stopping()) return absl::CancelledError("stopping");
   }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -140,6 +141,9 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
 
   absl::Status Read(gzFile file) {
+    std::error_code unknown;
+    const auto bytes = std::filesystem::file_size(path_, unknown);
+    if (!unknown) file_bytes_ = static_cast<int64_t>(bytes);
     std::string chunk(kChunk, '\0');
     for (bool first = true; status_.ok() && !stopped_; first = false) {
       const int size = gzread(file, chunk.data(), kChunk);
@@ -150,6 +154,10 @@ class Reader {
         return absl::InvalidArgumentError(absl::StrCat(path_, " is damaged"));
       }
       if (size == 0) return End();
+      if (file_bytes_ > 0) {
+        share_ = std::min(1.0, static_cast<double>(gzoffset(file)) /
+                                   static_cast<double>(file_bytes_));
+      }
       absl::string_view data(chunk.data(), static_cast<size_t>(size));
       if (first) ConsumeByteOrderMark(&data);
       while (!data.empty() && status_.ok() && !stopped_) {
@@ -260,6 +268,7 @@ class Reader {
       return;
     }
     row.number = ++rows_;
+    row.share = share_;
     stopped_ = !visit_(row);
   }
 
@@ -273,6 +282,9 @@ class Reader {
   absl::Status status_;
   CsvRow row_;
   size_t row_bytes_ = 0;
+  double share_ = 0;
+  // 0 where there is no telling: a pipe.
+  int64_t file_bytes_ = 0;
   int64_t rows_ = 0;
   int64_t line_ = 1;
   bool headed_ = false;

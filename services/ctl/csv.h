@@ -30,6 +30,8 @@ struct CsvRow {
   int64_t number = 0;
   // Line in the file where the row begins, from 1.
   int64_t line = 0;
+  // Share of the file that was read when the row came, 0 to 1.
+  double share = 0;
   // Bytes that are not in the encoding are U+FFFD here.
   std::vector<std::string> fields;
   // Why the row cannot be used (bytes that are not in the encoding, a quote

@@ -16,6 +16,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "libs/base/ids.h"
@@ -447,6 +448,8 @@ class Importer {
       return (waiting_ < 4096 && done_.size() < 65536) || !failure_.ok();
     });
     if (!failure_.ok()) return false;
+    if (first_share_ < 0) first_share_ = row.share;
+    share_ = row.share;
     lock.unlock();
     if (!row.problem.empty()) {
       Reject(row, row.problem);
@@ -571,10 +574,16 @@ class Importer {
     last_report_ = now;
     const double seconds = absl::ToDoubleSeconds(now - begin_);
     const auto rows = static_cast<double>(result_.imported + result_.rejected);
-    std::fprintf(stderr, "%s%.0f rows, %.0f rows/s, %lld rejected, %.1f s%s",
+    std::string left;
+    if (!last && share_ > first_share_) {
+      left = absl::StrFormat(
+          ", about %.0f s left",
+          seconds * (1 - share_) / (share_ - std::max(first_share_, 0.0)));
+    }
+    std::fprintf(stderr, "%s%.0f rows, %.0f rows/s, %lld rejected, %.1f s%s%s",
                  tty ? "\r" : "", rows, rows / std::max(seconds, 0.001),
                  static_cast<long long>(result_.rejected), seconds,
-                 tty && !last ? "   " : "\n");
+                 left.c_str(), tty && !last ? "   " : "\n");
   }
 
   const ImportMapping& mapping_;
@@ -596,6 +605,9 @@ class Importer {
   const absl::Time begin_ = absl::Now();
   absl::Time last_state_ = absl::InfinitePast();
   absl::Time last_report_ = begin_;
+  // Of the file: where this run began, and how far the reading is.
+  double first_share_ = -1;
+  double share_ = 0;
 };
 
 }  // namespace
