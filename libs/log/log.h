@@ -97,9 +97,9 @@ class Reader {
   // At most `max_records` records from the current position, in order, moving
   // the position behind the last one. Waits up to `wait` for a first record;
   // an empty result means none came. Errors: OUT_OF_RANGE when the position
-  // does not exist in the log (wipe the projection and replay), DATA_LOSS when
-  // a stored record cannot be decoded (the message names the offset; the
-  // position stays on it), UNAVAILABLE when the log cannot be reached.
+  // does not exist in the log, DATA_LOSS when a stored record cannot be decoded
+  // (the message names the offset; the position stays on it), UNAVAILABLE when
+  // the log cannot be reached.
   virtual absl::StatusOr<std::vector<StoredRecord>> Read(
       int max_records, absl::Duration wait) = 0;
 

@@ -423,7 +423,8 @@ void ReactionImpl::Settle(Item& item,
 
 void ReactionImpl::Fail(Item& item, const absl::Status& status) {
   ++item.attempts;
-  const bool passes = absl::IsUnavailable(status) ||
+  // DATA_LOSS: the target has halted until somebody has looked at its log.
+  const bool passes = absl::IsUnavailable(status) || absl::IsDataLoss(status) ||
                       absl::IsDeadlineExceeded(status) ||
                       absl::IsAborted(status);
   // Handbooks reach the shards one after the other.

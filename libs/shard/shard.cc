@@ -114,11 +114,6 @@ class PolicyBook {
   absl::flat_hash_map<std::string, std::vector<Version>> companies_;
 };
 
-absl::Status NotReady(absl::string_view why) {
-  return WithRetryDelay(Refuse(common::v1::REASON_NOT_READY, why),
-                        absl::Milliseconds(500));
-}
-
 // Refusals a repetition could turn into success are not the business's.
 bool IsBusinessRefusal(const absl::Status& status) {
   return !ReasonOf(status).empty() && !absl::IsUnavailable(status) &&
@@ -170,7 +165,7 @@ class ShardImpl final : public Shard {
     std::shared_ptr<store::RowStore> store;
     {
       std::lock_guard lock(mutex_);
-      if (!readable_) return NotReady("the shard is not serving yet");
+      if (!readable_) return NotServing();
       store = store_;
     }
     return std::make_unique<PinnedSnapshot>(std::move(store));
@@ -194,7 +189,7 @@ class ShardImpl final : public Shard {
     std::shared_ptr<store::RowStore> store;
     {
       std::lock_guard lock(mutex_);
-      if (!readable_) return NotReady("the shard is not serving yet");
+      if (!readable_) return NotServing();
       store = store_;
     }
     return store->WriteCheckpoint(directory);
@@ -249,7 +244,10 @@ class ShardImpl final : public Shard {
   void SetState(ShardState state);
   void PublishPosition();
   void DropAppender();
+  // What a caller is told meanwhile. Needs mutex_.
+  absl::Status NotServing() const;
   void Halt(const ReplayProblem& problem);
+  absl::Status CheckLogHoldsRows(int64_t end);
   // Waits while halted or backing off; true when stopping.
   bool WaitOrStop(absl::Duration duration);
   bool stopping() {
@@ -281,6 +279,8 @@ class ShardImpl final : public Shard {
   std::unique_ptr<log::Appender> appender_;
   uint64_t generation_ = 0;
   int64_t claim_ = -1;
+  // Since when the log is seen to end before the rows.
+  absl::Time behind_since_ = absl::InfiniteFuture();
   std::unique_ptr<log::CommitTracker> tracker_;
   std::deque<Group> in_flight_;
   int64_t in_flight_bytes_ = 0;
@@ -305,7 +305,7 @@ void ShardImpl::Enqueue(Waiting waiting) {
           Refuse(common::v1::REASON_SHUTTING_DOWN, "the server is stopping"),
           absl::Seconds(1));
     } else if (!accepting_) {
-      refusal = NotReady("the shard is not serving yet");
+      refusal = NotServing();
     } else if (queue_.size() >=
                static_cast<size_t>(options_.max_queued_commands)) {
       refusal = WithRetryDelay(Refuse(common::v1::REASON_OVERLOADED,
@@ -350,18 +350,33 @@ bool ShardImpl::WaitOrStop(absl::Duration duration) {
   return stopping_;
 }
 
+absl::Status ShardImpl::NotServing() const {
+  if (status_.state == ShardState::kHalted) {
+    return Refuse(common::v1::REASON_LOG_CORRUPT,
+                  "the shard has halted until a person has looked at its log",
+                  {{"offset", absl::StrCat(status_.problem_offset)},
+                   {"key", status_.problem_key},
+                   {"problem", status_.problem_reason}});
+  }
+  return WithRetryDelay(
+      Refuse(common::v1::REASON_NOT_READY, "the shard is not serving yet"),
+      absl::Seconds(1));
+}
+
 void ShardImpl::Halt(const ReplayProblem& problem) {
-  LogError("shard halted: a record cannot be used",
+  LogError("shard halted: its log cannot be used",
            {{"topic", topic_partition_.topic},
             {"partition", absl::StrCat(topic_partition_.partition)},
             {"offset", absl::StrCat(problem.offset)},
             {"key", problem.key},
             {"reason", problem.reason}});
+  {
+    std::lock_guard lock(mutex_);
+    status_.problem_offset = problem.offset;
+    status_.problem_key = problem.key;
+    status_.problem_reason = problem.reason;
+  }
   SetState(ShardState::kHalted);
-  std::lock_guard lock(mutex_);
-  status_.problem_offset = problem.offset;
-  status_.problem_key = problem.key;
-  status_.problem_reason = problem.reason;
 }
 
 absl::Status ShardImpl::OpenStore() {
@@ -438,11 +453,37 @@ absl::StatusOr<int64_t> ShardImpl::AppendClaim() {
   }
 }
 
-absl::Status ShardImpl::Own() {
-  if (auto end = log_.End(topic_partition_); end.ok()) {
-    std::lock_guard lock(mutex_);
-    status_.replay_target = *end;
+// Rows are written after the log has acknowledged their events. If they stand
+// past its end, the log has lost acknowledged records, or is another one: the
+// rows may be all that is left of them, so a person decides. Nothing is
+// appended before. The end that a Kafka leader tells may lag for a moment.
+absl::Status ShardImpl::CheckLogHoldsRows(int64_t end) {
+  const int64_t position = store_->meta().offset();
+  if (position <= end) {
+    behind_since_ = absl::InfiniteFuture();
+    return absl::OkStatus();
   }
+  const absl::Time now = absl::Now();
+  behind_since_ = std::min(behind_since_, now);
+  const std::string problem = absl::StrCat(
+      "the log ends at ", end, " but the rows stand at ", position,
+      ": acknowledged records are missing from the log. Put the right log "
+      "back, or delete ",
+      options_.directory, " to go on with what the log has");
+  if (now - behind_since_ < options_.append_timeout) {
+    return absl::UnavailableError(problem);
+  }
+  Halt({end, "", problem});
+  return absl::DataLossError(problem);
+}
+
+absl::Status ShardImpl::Own() {
+  ASSIGN_OR_RETURN(const int64_t end, log_.End(topic_partition_));
+  {
+    std::lock_guard lock(mutex_);
+    status_.replay_target = end;
+  }
+  RETURN_IF_ERROR(CheckLogHoldsRows(end));
   ASSIGN_OR_RETURN(const int64_t claim, AppendClaim());
   store_->DropPending();
   Replayer replayer(service_, applier_, *store_, options_.replay_stretch_rows);
@@ -458,11 +499,10 @@ absl::Status ShardImpl::Own() {
       return batch.status();
     }
     if (absl::IsOutOfRange(batch.status())) {
-      // Rows that stand past the log's end, or before its beginning, belong
-      // to another log.
-      store_.reset();
-      RETURN_IF_ERROR(store::WipeDirectory(options_.directory));
-      return absl::UnavailableError("rows do not belong to this log: wiped");
+      Halt({reader->position(), "",
+            absl::StrCat("the log begins behind the rows: ",
+                         batch.status().message())});
+      return batch.status();
     }
     RETURN_IF_ERROR(batch.status());
     for (log::StoredRecord& record : *batch) {
@@ -1104,7 +1144,7 @@ absl::StatusOr<Shard::Verdict> ShardImpl::Verify(const std::string& scratch) {
   std::shared_ptr<store::RowStore> store;
   {
     std::lock_guard lock(mutex_);
-    if (!readable_) return NotReady("the shard is not serving yet");
+    if (!readable_) return NotServing();
     store = store_;
   }
   ASSIGN_OR_RETURN(const store::RowStore::Scan scan, store->ScanDigest());

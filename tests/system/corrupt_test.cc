@@ -119,7 +119,7 @@ class CorruptTest : public ::testing::Test {
       const auto found = daemon_.Call<intake::v1::Customer>(
           kIntake, "GetCustomer", get, "agent-li");
       if (log::PartitionOf(get.name(), 2) == partition) {
-        EXPECT_TRUE(absl::IsUnavailable(found.status())) << found.status();
+        EXPECT_TRUE(absl::IsDataLoss(found.status())) << found.status();
       } else {
         EXPECT_TRUE(found.ok()) << found.status();
         ++answered;

@@ -162,6 +162,36 @@ TEST_F(ShardTest, AHandbookVersionIsPublishedOnce) {
   EXPECT_EQ(shard_->PolicyAt("companies/acme", absl::UnixEpoch()), nullptr);
 }
 
+// The rows are the proof that the log has lost something: they are neither
+// wiped nor built upon.
+TEST_F(ShardTest, ALogThatLostAcknowledgedRecordsHaltsTheShard) {
+  options_.append_timeout = absl::Milliseconds(50);
+  Start();
+  Fill(5);
+  const ShardStatus before = shard_->Status();
+  shard_.reset();
+  log_.reset();
+  std::filesystem::remove_all(dir_ / "log");
+  OpenLog();
+  for (int i = 0; i < 2; ++i) {
+    shard_ = StartShard(options_);
+    AwaitState(ShardState::kHalted);
+    const ShardStatus halted = shard_->Status();
+    EXPECT_TRUE(absl::StrContains(halted.problem_reason,
+                                  absl::StrCat("stand at ", before.offset)))
+        << halted.problem_reason;
+    EXPECT_EQ(
+        ReasonOf(
+            Run("ReplyToCase", "name: '" + kCase + "' text: 'x'").status()),
+        "LOG_CORRUPT");
+    shard_.reset();
+    EXPECT_EQ(log_->End({service_.topic(), 0}).value(), 0);
+  }
+  std::filesystem::remove_all(options_.directory);
+  Start();
+  EXPECT_EQ(shard_->Status().events, 0);
+}
+
 TEST_F(ShardTest, AHandbookKeepsTheCalendarsThatClocksName) {
   Start();
   ApplyHandbook();
@@ -354,7 +384,7 @@ TEST_F(ShardTest, AnUnknownFactStopsTheOwnerWithOffsetKeyAndReason) {
   EXPECT_NE(status.problem_reason, "");
   EXPECT_FALSE(shard_->Snapshot().ok());
   EXPECT_EQ(ReasonOf(Run("OpenCase", OpenCase("c1", "k9")).status()),
-            "NOT_READY");
+            "LOG_CORRUPT");
 }
 
 TEST_F(ShardTest, ADeposedOwnerFindsOutAndClaimsAgain) {
