@@ -12,6 +12,7 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -63,6 +64,7 @@ struct Globals {
 struct Arguments {
   std::vector<std::string> words;
   std::vector<std::pair<std::string, std::string>> flags;
+  std::set<std::string> bare;  // flags without a value
 
   std::string Flag(const std::string& name,
                    const std::string& fallback = "") const {
@@ -79,6 +81,14 @@ struct Arguments {
     return false;
   }
 };
+
+// True for a field of the request that is a bool.
+bool IsSwitch(const google::protobuf::Message& request, std::string flag) {
+  std::replace(flag.begin(), flag.end(), '-', '_');
+  const auto* field = request.GetDescriptor()->FindFieldByName(flag);
+  return field != nullptr && !field->is_repeated() &&
+         field->type() == google::protobuf::FieldDescriptor::TYPE_BOOL;
+}
 
 int Usage(const std::string& problem) {
   std::cerr << problem << "\n";
@@ -110,6 +120,7 @@ class Ctl {
       : globals_(std::move(globals)), client_(globals_.server) {}
 
   int Run(const Arguments& arguments) {
+    bare_ = arguments.bare;
     const std::vector<std::string>& words = arguments.words;
     if (words.empty() || words[0] == "help" || arguments.Has("help")) {
       return Help(words);
@@ -249,6 +260,9 @@ class Ctl {
           return Usage("--request is no JSON of the request");
         }
         continue;
+      }
+      if (bare_.contains(flag) && !IsSwitch(*request, flag)) {
+        return Usage(absl::StrCat("--", flag, " needs a value"));
       }
       if (absl::Status bad = SetField(*request, flag, text); !bad.ok()) {
         return Usage(std::string(bad.message()));
@@ -528,6 +542,7 @@ class Ctl {
   }
 
   Globals globals_;
+  std::set<std::string> bare_;
   rpc::Client client_;
 };
 
@@ -555,6 +570,8 @@ int Main(int argc, char** argv) {
                word != "help" && i + 1 < argc &&
                !absl::StartsWith(argv[i + 1], "--")) {
       value = argv[++i];
+    } else {
+      arguments.bare.insert(word);
     }
     if (word == "server") {
       globals.server = value;

@@ -265,6 +265,8 @@ TEST_F(CtlTest, ExitCodesTellDoneRefusedMisusedUnreachableAndDifferent) {
       {"intake", "open-case", "too-many"},
       {"intake", "open-case", "--colour", "red"},
       {"intake", "open-case", "--kind", "repiar"},
+      {"intake", "get-case", "--name"},
+      {"intake", "get-case", "--name", "--json"},
       {"intake", "open-case", "--request", "{"},
       {"intake", "open-case", "--request", "@/nowhere"},
       {"--deadline", "soon", "status"},
