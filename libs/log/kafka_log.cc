@@ -57,7 +57,14 @@ absl::Status KafkaError(rd_kafka_resp_err_t code, absl::string_view what) {
     case RD_KAFKA_RESP_ERR_INVALID_MSG:
       return absl::DataLossError(text);
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
       return absl::InvalidArgumentError(text);
+    // The cluster is not such that it could be done; trying again is no use.
+    case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+    case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+      return absl::FailedPreconditionError(text);
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:

@@ -1,12 +1,18 @@
 #include "tests/contract/log_under_test.h"
 
+#include <unistd.h>
+
+#include <atomic>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
+#include "libs/base/status_macros.h"
 #include "libs/log/embedded_log.h"
 #include "libs/log/kafka_log.h"
 #include "libs/testing/temp_dir.h"
+#include "tests/contract/dev_kafka.h"
 #include "tests/contract/mock_cluster.h"
 
 namespace aftercare::contract {
@@ -43,8 +49,7 @@ class EmbeddedUnderTest final : public LogUnderTest {
   std::weak_ptr<log::Log> holder_;
 };
 
-// Any cluster: the mock, and with its own properties and CreateTopic a real
-// one.
+// Any cluster: as it stands, a real one; the mock makes its topics otherwise.
 class KafkaUnderTest : public LogUnderTest {
  public:
   explicit KafkaUnderTest(log::KafkaLogOptions options)
@@ -96,10 +101,30 @@ class MockKafkaUnderTest final : public KafkaUnderTest {
 
 }  // namespace
 
+log::KafkaLogOptions RealKafkaOptions(const DevKafka& kafka) {
+  log::KafkaLogOptions options;
+  options.properties["bootstrap.servers"] = kafka.bootstrap_servers();
+  options.replication_factor = kafka.replication_factor();
+  options.min_insync_replicas = kafka.min_insync_replicas();
+  return options;
+}
+
+std::string FreshTopic() {
+  static const std::string run =
+      absl::StrCat(getpid(), "-", absl::ToUnixNanos(absl::Now()));
+  static std::atomic<int> count{0};
+  return absl::StrCat("contract.", run, ".", count.fetch_add(1));
+}
+
 std::vector<LogKind> LogKinds() {
   return {
       {"Embedded", [] { return std::make_unique<EmbeddedUnderTest>(); }},
       {"MockKafka", [] { return std::make_unique<MockKafkaUnderTest>(); }},
+      {"RealKafka",
+       []() -> absl::StatusOr<std::unique_ptr<LogUnderTest>> {
+         ASSIGN_OR_RETURN(DevKafka* const kafka, DevKafka::Shared());
+         return std::make_unique<KafkaUnderTest>(RealKafkaOptions(*kafka));
+       }},
   };
 }
 

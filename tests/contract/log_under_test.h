@@ -14,7 +14,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "libs/log/kafka_log.h"
 #include "libs/log/log.h"
+#include "tests/contract/dev_kafka.h"
 
 namespace aftercare::contract {
 
@@ -42,11 +44,18 @@ class LogUnderTest {
 
 struct LogKind {
   std::string name;
-  std::function<std::unique_ptr<LogUnderTest>()> make;
+  // UNAVAILABLE where the kind cannot be had on this machine.
+  std::function<absl::StatusOr<std::unique_ptr<LogUnderTest>>()> make;
 };
 
 // To run the contract on one more log, name it here.
 std::vector<LogKind> LogKinds();
+
+// As a process that talks to these brokers would open its log.
+log::KafkaLogOptions RealKafkaOptions(const DevKafka& kafka);
+
+// A name no earlier test has used, nor an earlier run on the same brokers.
+std::string FreshTopic();
 
 struct Report {
   int append = 0;  // counted from 0
