@@ -128,6 +128,11 @@ absl::Status KnownPartitionError(rd_kafka_resp_err_t code,
                                   : status;
 }
 
+// How long the first question may wait for its answer; each next one twice as
+// long. A leader that has died answers none, and the client, which knows of no
+// other yet, would wait for it until the caller's patience is over.
+constexpr absl::Duration kFirstPatience = absl::Seconds(1);
+
 // One past the last record. Not rd_kafka_query_watermark_offsets: that one
 // forgets its timeout once it knows the leader, and waits for as long as the
 // leader is away.
@@ -139,19 +144,20 @@ absl::StatusOr<int64_t> QueryEnd(rd_kafka_t* client,
   rd_kafka_topic_partition_t* asked = rd_kafka_topic_partition_list_add(
       list, partition.topic.c_str(), partition.partition);
   const absl::Time until = absl::Now() + timeout;
-  rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+  absl::Duration patience = kFirstPatience;
+  absl::Status status;
+  int64_t end = -1;
   while (true) {
     asked->offset = RD_KAFKA_OFFSET_END;
     asked->err = RD_KAFKA_RESP_ERR_NO_ERROR;
-    error = rd_kafka_offsets_for_times(client, list,
-                                       Milliseconds(until - absl::Now()));
+    rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(
+        client, list, Milliseconds(std::min(patience, until - absl::Now())));
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = asked->err;
-    if (error != RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION &&
-        error != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE &&
-        error != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION &&
-        error != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-      break;
-    }
+    status = KnownPartitionError(error, what);
+    end = asked->offset;
+    // Anything but this is an answer.
+    if (!absl::IsUnavailable(status)) break;
+    if (absl::Now() + kRetryPause >= until) break;
     // The client would go on asking the broker that led before.
     const rd_kafka_metadata_t* metadata = nullptr;
     if (rd_kafka_metadata(client, 1, nullptr, &metadata,
@@ -161,10 +167,10 @@ absl::StatusOr<int64_t> QueryEnd(rd_kafka_t* client,
     }
     if (absl::Now() + kRetryPause >= until) break;
     absl::SleepFor(kRetryPause);
+    patience *= 2;
   }
-  const int64_t end = asked->offset;
   rd_kafka_topic_partition_list_destroy(list);
-  RETURN_IF_ERROR(KnownPartitionError(error, what));
+  RETURN_IF_ERROR(status);
   if (end < 0) {
     return absl::UnavailableError(absl::StrCat(what, ": no offset named"));
   }

@@ -174,7 +174,7 @@ int Main(int argc, char** argv) {
   double seconds = 2;
   int bytes = 300;
   std::vector<int> in_flights = {1, 8, 64, 256, 1024};
-  std::vector<double> lingers = {0, 0.2, 1, 5};
+  std::vector<double> lingers = {0, 1, 5};
   std::vector<std::string> properties;
   app.add_option("--seconds", seconds, "Of each measurement")
       ->check(CLI::PositiveNumber);

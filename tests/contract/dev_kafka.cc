@@ -12,7 +12,10 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "libs/base/status_macros.h"
 
@@ -147,19 +150,26 @@ int DevKafka::min_insync_replicas() const {
   return replication_factor() == 3 ? 2 : 1;
 }
 
-absl::Status DevKafka::Node(const std::string& action, int node) {
+absl::Status DevKafka::Node(const std::string& action, int node) const {
+  return Run({absl::StrCat(action, "-node"), absl::StrCat(node)});
+}
+
+absl::Status DevKafka::Run(std::vector<std::string> words) const {
   if (!own()) return absl::FailedPreconditionError("not our brokers");
-  const std::string errors = directory_ / "node-errors";
-  ASSIGN_OR_RETURN(const Child child,
-                   Spawn({Command(), absl::StrCat(action, "-node"),
-                          absl::StrCat(node), "--dir", directory_.path()},
-                         errors));
+  const std::string what = absl::StrJoin(words, " ");
+  const std::string errors = directory_ / "run-errors";
+  words.insert(words.begin(), Command());
+  words.insert(words.end(), {"--dir", directory_.path()});
+  ASSIGN_OR_RETURN(const Child child, Spawn(words, errors));
   close(child.input);
+  // What it prints must not fill the pipe.
+  while (!ReadLine(child.output).empty()) {
+  }
   const int code = ExitCodeOf(child.pid);
   close(child.output);
   if (code == 0) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat(
-      action, "-node ", node, ": exit code ", code, ": ", ReadFile(errors)));
+  return absl::InternalError(
+      absl::StrCat(what, ": exit code ", code, ": ", ReadFile(errors)));
 }
 
 int64_t DevKafka::BytesOnDisk(const log::TopicPartition& partition,

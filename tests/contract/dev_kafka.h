@@ -42,7 +42,10 @@ class DevKafka {
   // False for brokers that were given: what follows is only for own ones.
   bool own() const { return pid_ > 0; }
   // "stop", "start" (waits until it serves), "kill", "pause", "resume".
-  absl::Status Node(const std::string& action, int node);
+  absl::Status Node(const std::string& action, int node) const;
+  // Any command of deploy/dev/kafka on this cluster. An error names the exit
+  // code and what it said.
+  absl::Status Run(std::vector<std::string> words) const;
   // Bytes of the records of the partition on a node's disk.
   int64_t BytesOnDisk(const log::TopicPartition& partition, int node) const;
 

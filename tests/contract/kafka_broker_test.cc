@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -31,6 +32,7 @@ using log::KafkaLogOptions;
 using log::TopicPartition;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::Pair;
 using ::testing::SizeIs;
 
@@ -47,6 +49,13 @@ class KafkaBrokerTest : public ::testing::Test {
     kafka_ = *kafka;
     options_ = RealKafkaOptions(*kafka_);
     topic_ = FreshTopic();
+  }
+
+  void TearDown() override {
+    // A test that failed half-way must not leave the others a dead broker.
+    if (HasFailure() && kafka_ != nullptr && kafka_->own()) {
+      EXPECT_TRUE(kafka_->Node("start", kNode).ok());
+    }
   }
 
   std::shared_ptr<KafkaLog> Open() const { return Open(options_); }
@@ -201,6 +210,29 @@ TEST_F(KafkaBrokerTest, TopicThatCannotBeMadeSaysSoForGood) {
   const absl::Status status = Open(options)->EnsureTopic(topic_, 1);
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_TRUE(absl::IsNotFound(Open()->PartitionCount(topic_).status()));
+}
+
+// The command that developers and deployments make their topics with.
+TEST_F(KafkaBrokerTest, TopicsCommandMakesThemOnceAndChecksThemAfterwards) {
+  if (!kafka_->own()) GTEST_SKIP() << "makes Aftercare's own topics";
+  absl::Status status = kafka_->Run({"topics", "--partitions", "4"});
+  ASSERT_TRUE(status.ok()) << status;
+  for (const char* service : {"intake", "dispatch", "returns", "scoring"}) {
+    const std::string topic = absl::StrCat("aftercare.", service, ".events.v1");
+    // As the processes would have made them.
+    status = Open()->EnsureTopic(topic, 4);
+    EXPECT_TRUE(status.ok()) << status;
+    ASSERT_TRUE(Open()->EnsureTopic(topic_ + service, 4).ok());
+    const Client client(RD_KAFKA_PRODUCER,
+                        {{"bootstrap.servers", kafka_->bootstrap_servers()}});
+    EXPECT_EQ(ConfigOf(client.get(), topic),
+              ConfigOf(client.get(), topic_ + service));
+  }
+  status = kafka_->Run({"topics", "--partitions", "4"});
+  EXPECT_TRUE(status.ok()) << status;
+  status = kafka_->Run({"topics", "--partitions", "5"});
+  EXPECT_THAT(status.message(), HasSubstr("exit code 1"));
+  EXPECT_THAT(status.message(), HasSubstr("has 4 partitions, not 5"));
 }
 
 // --- Records on the broker's disk
@@ -452,6 +484,95 @@ TEST_F(KafkaBrokerTest, KilledBrokerComesBackWithAllItAcknowledged) {
     (void)reader->Read(1000, absl::Milliseconds(200));
   }
   EXPECT_EQ(reader->position(), kCount);
+}
+
+// --- Three brokers
+
+int LeaderOf(rd_kafka_t* client, const TopicPartition& partition) {
+  int leader = -1;
+  const rd_kafka_metadata_t* metadata = nullptr;
+  rd_kafka_topic_t* topic =
+      rd_kafka_topic_new(client, partition.topic.c_str(), nullptr);
+  if (rd_kafka_metadata(client, 0, topic, &metadata, 10'000) ==
+      RD_KAFKA_RESP_ERR_NO_ERROR) {
+    for (int i = 0; i < metadata->topics[0].partition_cnt; ++i) {
+      const auto& found = metadata->topics[0].partitions[i];
+      if (found.id == partition.partition) leader = found.leader;
+    }
+    rd_kafka_metadata_destroy(metadata);
+  }
+  rd_kafka_topic_destroy(topic);
+  return leader;
+}
+
+// One story, because three brokers take a while to start: the leader dies and
+// appends go on with two; a second one dies and nothing is acknowledged; they
+// come back and nothing is lost or doubled.
+TEST(KafkaBrokersTest, LeaderDiesThenTheMajorityAndNothingAcknowledgedIsLost) {
+  auto started = DevKafka::Start(3);
+  if (absl::IsUnavailable(started.status())) {
+    GTEST_SKIP() << started.status().message();
+  }
+  ASSERT_TRUE(started.ok()) << started.status();
+  const std::unique_ptr<DevKafka> kafka = *std::move(started);
+  if (!kafka->own()) GTEST_SKIP() << "needs to kill brokers";
+  const TopicPartition partition{FreshTopic(), 0};
+  auto log = KafkaLog::Open(RealKafkaOptions(*kafka)).value();
+  ASSERT_TRUE(log->EnsureTopic(partition.topic, 1).ok());
+  const Client client(RD_KAFKA_PRODUCER,
+                      {{"bootstrap.servers", kafka->bootstrap_servers()}});
+
+  auto appender = log->OpenAppender(partition).value();
+  // Follows through all of it.
+  auto reader = log->OpenReader(partition, 0).value();
+  ASSERT_TRUE(reader->Read(1, absl::ZeroDuration()).ok());
+  Reports reports;
+  for (int i = 0; i < 500; ++i) {
+    appender->Append(NumberedRecord(i), reports.Next());
+  }
+  ASSERT_TRUE(reports.Wait(100));
+  const int first = LeaderOf(client.get(), partition);
+  ASSERT_GT(first, 0);
+  ASSERT_TRUE(kafka->Node("kill", first).ok());
+  for (int i = 500; i < 1000; ++i) {
+    appender->Append(NumberedRecord(i), reports.Next());
+  }
+  // Two of three are the majority: they elect, and take what was under way.
+  ASSERT_TRUE(reports.WaitForAll());
+  const std::vector<int64_t> offsets = reports.OffsetsByAppend();
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(offsets[i], i);
+  ExpectNumbers(*log, partition, 1000);
+  const int second = LeaderOf(client.get(), partition);
+  ASSERT_NE(second, first);
+
+  // One copy is not enough to acknowledge by.
+  int other = 1;
+  while (other == first || other == second) ++other;
+  ASSERT_TRUE(kafka->Node("kill", other).ok());
+  log::KafkaLogOptions impatient = RealKafkaOptions(*kafka);
+  impatient.delivery_timeout = absl::Seconds(3);
+  auto impatient_log = KafkaLog::Open(impatient).value();
+  appender.reset();
+  appender = impatient_log->OpenAppender(partition).value();
+  const auto lonely = AppendAndWait(*appender, ValueRecord("lonely"));
+  EXPECT_TRUE(absl::IsUnavailable(lonely.status())) << lonely.status();
+
+  absl::Status status = kafka->Run({"up"});
+  ASSERT_TRUE(status.ok()) << status;
+  appender = log->OpenAppender(partition).value();
+  ASSERT_TRUE(AppendAndWait(*appender, ValueRecord("behind")).ok());
+  std::vector<std::string> values = Values(ReadAll(*log, partition));
+  // It may have arrived, once; that is what "unknown" says.
+  EXPECT_LE(std::erase(values, "lonely"), 1u);
+  ASSERT_THAT(values, SizeIs(1001));
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(values[i], NumberedRecord(i).value);
+  EXPECT_EQ(values.back(), "behind");
+  const int64_t end = *log->End(partition);
+  const absl::Time until = absl::Now() + kPatience;
+  while (reader->position() < end && absl::Now() < until) {
+    (void)reader->Read(1000, absl::Milliseconds(200));
+  }
+  EXPECT_EQ(reader->position(), end);
 }
 
 }  // namespace

@@ -374,6 +374,26 @@ TEST_F(KafkaFaultsTest, EveryQuestionSaysUnavailableWithoutBrokers) {
   EXPECT_TRUE(WaitUntil([&] { return log->End(kPartition).ok(); }));
 }
 
+// The client has asked it before and knows of no other; by far not all of the
+// patience may go into waiting for the dead.
+TEST_F(KafkaFaultsTest, EndIsFoundAtTheNewLeaderWhenTheOldOneDies) {
+  options_.request_timeout = absl::Seconds(20);
+  auto log = Open();
+  ASSERT_EQ(*log->End(kPartition), 0);
+  {
+    auto appender = OpenAppender(*log);
+    ASSERT_TRUE(AppendAndWait(*appender, ValueRecord("x")).ok());
+  }
+  cluster_.Down(kLeader);
+  cluster_.SetLeader(kPartition, kLeader + 1);
+  const absl::Time begin = absl::Now();
+  const auto end = log->End(kPartition);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(*end, 1);
+  EXPECT_LT(absl::Now() - begin, options_.request_timeout / 2);
+  cluster_.Up(kLeader);
+}
+
 TEST_F(KafkaFaultsTest, ReaderSaysUnavailableAndGoesOnWhereItStood) {
   options_.request_timeout = absl::Milliseconds(300);
   auto log = Open();
