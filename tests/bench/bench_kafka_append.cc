@@ -39,7 +39,7 @@ class Load {
 
   // `send` gets the time of sending and must have Report called with it.
   Result Run(double seconds, const std::function<void(absl::Time)>& send) {
-    // The first second is the JVM's.
+    // What comes first is the JVM's.
     const absl::Time begin = absl::Now();
     const absl::Time count_from = begin + absl::Seconds(seconds / 4);
     const absl::Time until = begin + absl::Seconds(seconds * 5 / 4);
@@ -173,6 +173,7 @@ int Main(int argc, char** argv) {
   CLI::App app{"Appends to Kafka: records in flight, linger, latency"};
   double seconds = 2;
   int bytes = 300;
+  int nodes = 1;
   std::vector<int> in_flights = {1, 8, 64, 256, 1024};
   std::vector<double> lingers = {0, 1, 5};
   std::vector<std::string> properties;
@@ -180,6 +181,8 @@ int Main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--bytes", bytes, "Of each record's value")
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--nodes", nodes, "Of the broker it starts: 1 or 3")
+      ->check(CLI::IsMember({1, 3}));
   app.add_option("--in-flight", in_flights, "Records under way at once")
       ->delimiter(',');
   app.add_option("--linger", lingers, "Milliseconds; -1 is the log's own")
@@ -187,7 +190,7 @@ int Main(int argc, char** argv) {
   app.add_option("--set", properties, "librdkafka's name=value, for the log");
   CLI11_PARSE(app, argc, argv);
 
-  auto started = contract::DevKafka::Start(1);
+  auto started = contract::DevKafka::Start(nodes);
   if (absl::IsUnavailable(started.status())) {
     std::cerr << "SKIPPED: " << started.status().message() << "\n";
     return 3;
