@@ -30,10 +30,11 @@ namespace aftercare::rpc {
 namespace {
 
 using google::protobuf::Message;
-using Hosts = std::vector<std::unique_ptr<Hosted>>;
 
 constexpr int kReadBatch = 2000;
 constexpr int kMaxPage = 1000;
+// For records that are known to be there.
+constexpr absl::Duration kReadWait = absl::Seconds(5);
 // A page stays below what gRPC clients take by default.
 constexpr size_t kMaxPageBytes = size_t{2} << 20;
 
@@ -168,7 +169,7 @@ class Admin {
   absl::StatusOr<std::string> GetStatus() {
     admin::v1::Status status;
     for (const auto& host : hosted_) {
-      for (const auto& shard : host->shards) {
+      for (const auto& shard : host->Shards()) {
         *status.add_shards() = ShardOf(*host->service, shard->Status());
       }
     }
@@ -188,7 +189,7 @@ class Admin {
 
   absl::StatusOr<std::string> Verify(
       const admin::v1::VerifyShardsRequest& request) {
-    if (!request.service().empty() && FindHost(request.service()) == nullptr) {
+    if (!request.service().empty() && FindHost(hosted_, request.service()) == nullptr) {
       return InvalidField("service", "this process runs no such service");
     }
     admin::v1::VerifyShardsResponse response;
@@ -198,11 +199,11 @@ class Admin {
           host->service->name() != request.service()) {
         continue;
       }
-      for (size_t p = 0; p < host->shards.size(); ++p) {
+      for (const auto& shard : host->Shards()) {
         auto* shown = response.add_verdicts();
         shown->set_service(host->service->name());
-        shown->set_partition(static_cast<int>(p));
-        auto verdict = host->shards[p]->Verify(
+        shown->set_partition(shard->Status().partition);
+        auto verdict = shard->Verify(
             absl::StrCat(options_.scratch_directory, "/verify-", RandomId()));
         if (verdict.ok()) {
           shown->set_offset(verdict->offset);
@@ -220,21 +221,14 @@ class Admin {
     return response.SerializeAsString();
   }
 
-  const Hosted* FindHost(absl::string_view service) const {
-    for (const auto& host : hosted_) {
-      if (host->service->name() == service) return host.get();
-    }
-    return nullptr;
-  }
-
   absl::StatusOr<std::string> ReadEvents(
       const admin::v1::ReadEventsRequest& request) {
-    const Hosted* host = FindHost(request.service());
+    const Hosted* host = FindHost(hosted_, request.service());
     if (host == nullptr) {
       return InvalidField("service", "this process runs no such service");
     }
     if (request.partition() < 0 ||
-        request.partition() >= static_cast<int>(host->shards.size())) {
+        request.partition() >= host->partitions()) {
       return InvalidField("partition", "is out of range");
     }
     if (request.offset() < 0) {
@@ -270,8 +264,11 @@ class Admin {
     size_t bytes = 0;
     bool full = false;
     while (!full) {
+      // Records that are there come in any case; only later ones are waited
+      // for no longer than was asked.
       const absl::Duration wait =
-          response.entries_size() > 0
+          reader->position() < end ? kReadWait
+          : response.entries_size() > 0
               ? absl::ZeroDuration()
               : std::max(wait_end - absl::Now(), absl::ZeroDuration());
       auto records = reader->Read(kMaxPage, wait);
@@ -396,17 +393,18 @@ class Admin {
       const Hosted& host, const std::string& boundary,
       const admin::v1::ReadAsOfRequest& request, absl::Time limit) {
     const shard::Service& service = *host.service;
-    const int partition =
-        log::PartitionOf(boundary, static_cast<int>(host.shards.size()));
+    const int partition = host.PartitionOf(boundary);
     MemoryRows rows(service.schema());
     admin::v1::ReadAsOfResponse response;
-    ASSIGN_OR_RETURN(auto reader,
-                     log_.OpenReader({service.topic(), partition}, 0));
+    const log::TopicPartition source{service.topic(), partition};
+    ASSIGN_OR_RETURN(const int64_t end, log_.End(source));
+    ASSIGN_OR_RETURN(auto reader, log_.OpenReader(source, 0));
     log::Fold fold;
-    while (true) {
-      ASSIGN_OR_RETURN(auto records,
-                       reader->Read(kReadBatch, absl::ZeroDuration()));
-      if (records.empty()) break;
+    while (reader->position() < end) {
+      ASSIGN_OR_RETURN(auto records, reader->Read(kReadBatch, kReadWait));
+      if (records.empty()) {
+        return absl::UnavailableError("the log does not answer");
+      }
       for (log::StoredRecord& record : records) {
         log::FoldStep step = fold.Apply(std::move(record));
         if (step.kind != log::FoldStep::Kind::kGroup) continue;
@@ -465,11 +463,11 @@ class Admin {
           absl::StrCat(request.directory(), "/", host->service->name());
       std::filesystem::create_directories(parent, error);
       if (error) return InvalidField("directory", error.message());
-      for (size_t p = 0; p < host->shards.size(); ++p) {
+      for (const auto& shard : host->Shards()) {
+        const shard::ShardStatus status = shard->Status();
         RETURN_IF_ERROR(
-            host->shards[p]->Checkpoint(absl::StrCat(parent, "/", p)));
-        *response.add_shards() =
-            ShardOf(*host->service, host->shards[p]->Status());
+            shard->Checkpoint(absl::StrCat(parent, "/", status.partition)));
+        *response.add_shards() = ShardOf(*host->service, status);
       }
     }
     return response.SerializeAsString();

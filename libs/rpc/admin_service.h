@@ -34,7 +34,7 @@ struct AdminOptions {
 
 // Everything given must outlive the server.
 void RegisterAdminService(Server& server, const Gateway& gateway,
-                          const std::vector<std::unique_ptr<Hosted>>& hosted,
+                          const Hosts& hosted,
                           log::Log& log, Executor& executor,
                           ReactionControl reactions, AdminOptions options);
 

@@ -70,8 +70,15 @@ class Client::Impl {
     grpc::Status status;
     std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader;
     std::function<void(absl::StatusOr<std::string>)> done;
+    std::map<std::string, std::string>* trailers = nullptr;
 
     void End() {
+      if (trailers != nullptr) {
+        for (const auto& [key, value] : context.GetServerTrailingMetadata()) {
+          trailers->emplace(std::string(key.data(), key.size()),
+                            std::string(value.data(), value.size()));
+        }
+      }
       if (status.error_code() == grpc::StatusCode::CANCELLED) {
         // Nobody here cancels: the server went away with the call.
         done(absl::UnavailableError("the server ended the call"));
@@ -117,6 +124,10 @@ void Client::InvokeAsync(
   if (!call.actor.empty()) {
     pending->context.AddMetadata(kActorMetadata, call.actor);
   }
+  for (const auto& [key, value] : call.metadata) {
+    pending->context.AddMetadata(key, value);
+  }
+  pending->trailers = call.trailers;
   const grpc::Slice slice(request);
   pending->reader = impl_->stub->PrepareUnaryCall(
       &pending->context, method, grpc::ByteBuffer(&slice, 1), &impl_->queue);

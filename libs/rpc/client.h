@@ -4,6 +4,7 @@
 #define AFTERCARE_LIBS_RPC_CLIENT_H_
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -28,6 +29,11 @@ class Client {
     // Repeats UNAVAILABLE answers until the deadline, with the server's
     // RetryInfo or a growing pause. Only for calls that are safe to repeat.
     bool retry = false;
+    // Sent beside the actor.
+    std::map<std::string, std::string> metadata = {};
+    // Where the server's trailing metadata goes, before `done` runs; may be
+    // null.
+    std::map<std::string, std::string>* trailers = nullptr;
   };
 
   // Blocks. The message has the method's output type.

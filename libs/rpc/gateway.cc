@@ -66,6 +66,17 @@ absl::Status CheckRequestId(const std::string& id) {
   return absl::OkStatus();
 }
 
+// Until a shard is up nobody's roles are known: that is not a refusal.
+absl::Status RightsKnown(shard::Shard& shard) {
+  const shard::ShardState state = shard.Status().state;
+  if (state == shard::ShardState::kReplaying) {
+    return WithRetryDelay(Refuse(common::v1::REASON_NOT_READY,
+                                 "the server is still reading its log"),
+                          absl::Milliseconds(500));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string TextAt(const Message& message, absl::string_view path) {
@@ -83,10 +94,6 @@ std::string TextAt(const Message& message, absl::string_view path) {
     at = &at->GetReflection()->GetMessage(*at, field);
   }
   return "";
-}
-
-shard::Shard& Hosted::ShardOf(absl::string_view boundary) const {
-  return *shards[log::PartitionOf(boundary, static_cast<int>(shards.size()))];
 }
 
 Executor::Executor(int threads, size_t max_queued) : max_queued_(max_queued) {
@@ -128,21 +135,22 @@ void Executor::Loop() {
   }
 }
 
-Gateway::Gateway(const std::vector<std::unique_ptr<Hosted>>& hosted,
-                 const Authenticator& authenticator, Executor& executor,
-                 GatewayOptions options, Clock& clock)
-    : hosted_(hosted),
+Gateway::Gateway(const Hosts& hosts, const Authenticator& authenticator,
+                 Executor& executor, Router& router, GatewayOptions options,
+                 Clock& clock)
+    : hosts_(hosts),
       authenticator_(authenticator),
       executor_(executor),
+      router_(router),
       operators_(options.operators.begin(), options.operators.end()),
       clock_(clock) {}
 
 void Gateway::Register(Server& server) {
-  for (const auto& hosted : hosted_) {
-    server.AddService(hosted->service->descriptor(),
-                      [this, h = hosted.get()](CallInfo info,
-                                               std::shared_ptr<Message> request,
-                                               Responder respond) {
+  for (const auto& host : hosts_) {
+    server.AddService(host->service->descriptor(),
+                      [this, h = host.get()](CallInfo info,
+                                             std::shared_ptr<Message> request,
+                                             Responder respond) {
                         Handle(*h, std::move(info), std::move(request),
                                std::move(respond));
                       });
@@ -156,11 +164,8 @@ absl::StatusOr<std::string> Gateway::Authorize(
   const handbook::v1::Person* person = nullptr;
   std::shared_ptr<const handbook::Policy> policy;
   if (!company.empty()) {
-    for (const auto& hosted : hosted_) {
-      for (const auto& shard : hosted->shards) {
-        policy = shard->PolicyAt(company, clock_.Now());
-        if (policy != nullptr) break;
-      }
+    for (const auto& host : hosts_) {
+      policy = host->PolicyAt(company, clock_.Now());
       if (policy != nullptr) break;
     }
     if (policy != nullptr) person = policy->FindPerson(actor);
@@ -181,96 +186,122 @@ absl::StatusOr<std::string> Gateway::Authorize(
                 {{"actor", actor}, {"method", call.method->full_name()}});
 }
 
-void Gateway::Handle(const Hosted& hosted, CallInfo info,
+absl::Status Gateway::AuthorizePeer(const CallInfo& call) const {
+  if (authenticator_.IsPeer(call)) return absl::OkStatus();
+  return Refuse(common::v1::REASON_ACTION_NOT_PERMITTED,
+                absl::StrCat("only processes of Aftercare may call ",
+                             call.method->name()),
+                {{"method", call.method->full_name()}});
+}
+
+absl::StatusOr<Gateway::Target> Gateway::Resolve(
+    const shard::Service::Method& method, Message& request) const {
+  const auto& rules = method.rules;
+  const std::string field = NameField(rules);
+  Target target;
+  target.name = TextAt(request, field);
+  RETURN_IF_ERROR(CheckShape(field, target.name));
+  target.boundary = std::string(BoundaryOf(target.name));
+  if (method.query != nullptr) {
+    target.everywhere = target.boundary == CompanyOf(target.boundary) ||
+                        absl::EndsWith(target.boundary, "/-");
+    target.bytes = request.SerializeAsString();
+    return target;
+  }
+  target.fingerprint = shard::ArgumentsDigest(request);
+  const std::string request_id = TextAt(request, "request_id");
+  RETURN_IF_ERROR(CheckRequestId(request_id));
+  // With a request_id the owner chooses the same id, and must see the request
+  // as it came to know it again.
+  target.bytes = request.SerializeAsString();
+  if (!rules.child_id_field().empty()) {
+    const auto* reflection = request.GetReflection();
+    const auto* id_field =
+        request.GetDescriptor()->FindFieldByName(rules.child_id_field());
+    std::string id = reflection->GetString(request, id_field);
+    if (id.empty()) {
+      // A repeated call must name the same resource, and find the same shard.
+      id = request_id.empty()
+               ? RandomId()
+               : IdFrom(absl::StrCat(target.name, "|", request_id));
+      reflection->SetString(&request, id_field, id);
+      if (request_id.empty()) target.bytes = request.SerializeAsString();
+    }
+    RETURN_IF_ERROR(CheckId(rules.child_id_field(), id));
+    target.boundary = std::string(BoundaryOf(
+        absl::StrCat(target.name, "/", rules.child_collection(), "/", id)));
+  }
+  if (absl::StrContains(target.boundary, "/-") ||
+      BoundaryOf(target.boundary) == CompanyOf(target.boundary)) {
+    return InvalidName(field, "companies/*/*/*", target.name);
+  }
+  return target;
+}
+
+void Gateway::Handle(const Hosted& host, CallInfo info,
                      std::shared_ptr<Message> request,
                      Responder respond) const {
-  const auto* method = hosted.service->FindMethod(info.method->name());
+  const auto* method = host.service->FindMethod(info.method->name());
   if (method == nullptr) {
     respond(Refuse(common::v1::REASON_METHOD_UNKNOWN,
                    "this server does not know the method"));
     return;
   }
-  const std::string field = NameField(method->rules);
-  const std::string name = TextAt(*request, field);
-  // Until a shard is up nobody's roles are known: that is not a refusal.
-  for (const auto& shard : hosted.shards) {
-    const shard::ShardState state = shard->Status().state;
-    if (state == shard::ShardState::kReplaying) {
-      respond(WithRetryDelay(Refuse(common::v1::REASON_NOT_READY,
-                                    "the server is still reading its log"),
-                             absl::Milliseconds(500)));
-      return;
-    }
-  }
-  absl::Status shape = CheckShape(field, name);
-  const auto actor =
-      Authorize(info, shape.ok() ? CompanyOf(name) : absl::string_view());
   // Who has no identity learns nothing else; who has, hears about a bad name
   // before about rights that hang on it.
-  if (absl::IsUnauthenticated(actor.status())) {
+  if (const auto actor = authenticator_.Actor(info); !actor.ok()) {
     respond(actor.status());
     return;
   }
-  if (!shape.ok()) {
-    respond(shape);
+  auto target = Resolve(*method, *request);
+  if (!target.ok()) {
+    respond(target.status());
     return;
   }
+  if (target->everywhere) {
+    QueryEverywhere(host, std::move(info), *std::move(target),
+                    std::move(request), std::move(respond));
+    return;
+  }
+  const int partition = host.PartitionOf(target->boundary);
+  const auto shard = host.Find(partition);
+  if (shard == nullptr) {
+    router_.Forward(host, partition, info, target->bytes, std::move(respond));
+    return;
+  }
+  if (method->query != nullptr) {
+    // One boundary's rows: quick enough for this thread.
+    auto answer = AnswerPart(host, info, *request, {partition});
+    if (!answer.ok()) {
+      respond(answer.status());
+    } else {
+      respond(answer->response->SerializeAsString());
+    }
+    return;
+  }
+  if (absl::Status known = RightsKnown(*shard); !known.ok()) {
+    respond(known);
+    return;
+  }
+  const auto actor = Authorize(info, CompanyOf(target->name));
   if (!actor.ok()) {
     respond(actor.status());
     return;
   }
-  if (method->query != nullptr) {
-    Query(hosted, *method, info, *actor, name, std::move(request),
+  Command(*shard, *method, info, *actor, *target, std::move(request),
           std::move(respond));
-    return;
-  }
-  const uint64_t fingerprint = shard::ArgumentsDigest(*request);
-  std::string boundary(BoundaryOf(name));
-  const auto& rules = method->rules;
-  if (!rules.child_id_field().empty()) {
-    const auto* reflection = request->GetReflection();
-    const auto* id_field =
-        request->GetDescriptor()->FindFieldByName(rules.child_id_field());
-    std::string id = reflection->GetString(*request, id_field);
-    if (id.empty()) {
-      const std::string request_id = TextAt(*request, "request_id");
-      // A repeated call must name the same resource, and find the same shard.
-      id = request_id.empty() ? RandomId()
-                              : IdFrom(absl::StrCat(name, "|", request_id));
-      reflection->SetString(request.get(), id_field, id);
-    }
-    if (absl::Status bad = CheckId(rules.child_id_field(), id); !bad.ok()) {
-      respond(bad);
-      return;
-    }
-    boundary = std::string(
-        BoundaryOf(absl::StrCat(name, "/", rules.child_collection(), "/", id)));
-  }
-  if (absl::StrContains(boundary, "/-") ||
-      BoundaryOf(boundary) == CompanyOf(boundary)) {
-    respond(InvalidName(field, "companies/*/*/*", name));
-    return;
-  }
-  Command(hosted, *method, info, *actor, boundary, fingerprint,
-          std::move(request), std::move(respond));
 }
 
-void Gateway::Command(const Hosted& hosted,
-                      const shard::Service::Method& method,
+void Gateway::Command(shard::Shard& shard, const shard::Service::Method& method,
                       const CallInfo& info, const std::string& actor,
-                      const std::string& boundary, uint64_t fingerprint,
-                      std::shared_ptr<Message> request,
+                      const Target& target, std::shared_ptr<Message> request,
                       Responder respond) const {
   shard::Command command;
   command.method = &method;
   command.actor = actor;
-  command.boundary = boundary;
-  command.fingerprint = fingerprint;
+  command.boundary = target.boundary;
+  command.fingerprint = target.fingerprint;
   command.request_id = TextAt(*request, "request_id");
-  if (absl::Status bad = CheckRequestId(command.request_id); !bad.ok()) {
-    respond(bad);
-    return;
-  }
   const auto* occur = request->GetDescriptor()->FindFieldByName("occur_time");
   if (occur != nullptr && request->GetReflection()->HasField(*request, occur)) {
     const auto& time = static_cast<const google::protobuf::Timestamp&>(
@@ -287,69 +318,177 @@ void Gateway::Command(const Hosted& hosted,
     command.traceparent = it->second;
   }
   command.request = std::move(request);
-  hosted.ShardOf(boundary).Submit(
-      std::move(command), [respond = std::move(respond)](
-                              absl::StatusOr<shard::CommandResult> result) {
-        if (!result.ok()) {
-          respond(result.status());
-        } else {
-          respond(std::move(result->row));
-        }
-      });
+  shard.Submit(std::move(command), [respond = std::move(respond)](
+                                       absl::StatusOr<shard::CommandResult>
+                                           result) {
+    if (!result.ok()) {
+      respond(result.status());
+    } else {
+      respond(std::move(result->row));
+    }
+  });
 }
 
-void Gateway::Query(const Hosted& hosted, const shard::Service::Method& method,
-                    const CallInfo& info, const std::string& actor,
-                    const std::string& name, std::shared_ptr<Message> request,
-                    Responder respond) const {
-  const std::string boundary(BoundaryOf(name));
-  const bool everywhere =
-      boundary == CompanyOf(boundary) || absl::EndsWith(boundary, "/-");
-  auto work = [this, &hosted, &method, actor, name, boundary, everywhere,
-               deadline = info.deadline, request = std::move(request),
-               respond]() {
-    if (clock_.Now() >= deadline) {
-      respond(Refuse(common::v1::REASON_DEADLINE_PASSED,
-                     "the deadline passed before the query was answered"));
+absl::StatusOr<shard::PartialAnswer> Gateway::AnswerPart(
+    const Hosted& host, const CallInfo& info, const Message& request,
+    const std::vector<int>& partitions) const {
+  const auto* method = host.service->FindMethod(info.method->name());
+  if (method == nullptr || method->query == nullptr || partitions.empty()) {
+    return Refuse(common::v1::REASON_METHOD_UNKNOWN,
+                  "this server does not know the query");
+  }
+  std::vector<std::shared_ptr<shard::Shard>> shards;
+  for (const int partition : partitions) {
+    if (partition < 0 || partition >= host.partitions()) {
+      return InvalidField("partitions", "is out of range");
+    }
+    auto shard = host.Find(partition);
+    if (shard == nullptr) {
+      return Refuse(common::v1::REASON_NOT_OWNER,
+                    absl::StrCat(host.service->name(), "/", partition,
+                                 " does not run here"));
+    }
+    RETURN_IF_ERROR(RightsKnown(*shard));
+    shards.push_back(std::move(shard));
+  }
+  const std::string name = TextAt(request, NameField(method->rules));
+  ASSIGN_OR_RETURN(std::string actor, Authorize(info, CompanyOf(name)));
+  if (clock_.Now() >= info.deadline) {
+    return Refuse(common::v1::REASON_DEADLINE_PASSED,
+                  "the deadline passed before the query was answered");
+  }
+  shard::PartialAnswer answer;
+  std::vector<std::unique_ptr<RowReader>> readers;
+  std::string position;
+  shard::QueryContext context;
+  context.now = clock_.Now();
+  context.actor = std::move(actor);
+  context.places = &answer.places;
+  for (const auto& shard : shards) {
+    const shard::ShardStatus status = shard->Status();
+    absl::StrAppend(&position, position.empty() ? "" : ", ", status.service,
+                    "/", status.partition, " claim=", status.claim,
+                    " offset=", status.offset);
+    ASSIGN_OR_RETURN(auto reader, shard->Snapshot());
+    context.shards.push_back(reader.get());
+    readers.push_back(std::move(reader));
+  }
+  if (info.label != nullptr) info.label(kPositionMetadata, position);
+  const auto policy = shards.front()->PolicyAt(CompanyOf(name), context.now);
+  context.policy = policy.get();
+  ASSIGN_OR_RETURN(answer.response, method->query(context, request));
+  return answer;
+}
+
+namespace {
+
+// Parts of an answer on their way from several processes.
+struct Gathering {
+  std::mutex mutex;
+  size_t missing = 0;
+  absl::Status status;
+  std::vector<shard::PartialAnswer> answers;
+  std::shared_ptr<Message> request;
+  Responder respond;
+
+  void Take(absl::StatusOr<shard::PartialAnswer> answer) {
+    {
+      std::lock_guard lock(mutex);
+      if (answer.ok()) {
+        answers.push_back(*std::move(answer));
+      } else if (status.ok()) {
+        status = answer.status();
+      }
+      if (--missing > 0) return;
+    }
+    if (!status.ok()) {
+      respond(status);
       return;
     }
-    std::vector<std::unique_ptr<RowReader>> readers;
-    shard::QueryContext context;
-    context.now = clock_.Now();
-    context.actor = actor;
-    std::vector<shard::Shard*> shards;
-    if (everywhere) {
-      for (const auto& shard : hosted.shards) shards.push_back(shard.get());
+    auto merged = shard::MergeAnswers(*request, std::move(answers));
+    if (merged.ok()) {
+      respond((*merged)->SerializeAsString());
     } else {
-      shards.push_back(&hosted.ShardOf(boundary));
+      respond(merged.status());
     }
-    for (shard::Shard* shard : shards) {
-      auto reader = shard->Snapshot();
-      if (!reader.ok()) {
-        respond(reader.status());
-        return;
-      }
-      context.shards.push_back(reader->get());
-      readers.push_back(*std::move(reader));
-    }
-    const auto policy = shards.front()->PolicyAt(CompanyOf(name), context.now);
-    context.policy = policy.get();
-    auto answer = method.query(context, *request);
-    if (!answer.ok()) {
-      respond(answer.status());
-    } else {
-      respond((*answer)->SerializeAsString());
-    }
-  };
-  if (!everywhere) {
-    work();  // one boundary's rows: quick enough for the calling thread
+  }
+};
+
+absl::StatusOr<shard::PartialAnswer> FromPeer(
+    const Message& prototype, absl::StatusOr<peer::v1::QueryResponse> answer) {
+  if (!answer.ok()) return answer.status();
+  shard::PartialAnswer part;
+  part.response.reset(prototype.New());
+  if (!part.response->ParseFromString(answer->response())) {
+    return absl::InternalError("a peer's answer does not parse");
+  }
+  part.places.list = answer->list();
+  for (const auto& place : answer->places()) {
+    part.places.entries.push_back({place.key(), place.id()});
+  }
+  return part;
+}
+
+}  // namespace
+
+void Gateway::QueryEverywhere(const Hosted& host, CallInfo info, Target target,
+                              std::shared_ptr<Message> request,
+                              Responder respond) const {
+  std::vector<int> here;
+  std::vector<int> elsewhere;
+  for (int p = 0; p < host.partitions(); ++p) {
+    (host.Find(p) != nullptr ? here : elsewhere).push_back(p);
+  }
+  if (!elsewhere.empty() && info.metadata.contains(kForwardedMetadata)) {
+    router_.Forward(host, elsewhere.front(), info, "", std::move(respond));
     return;
   }
-  if (!executor_.Run(std::move(work))) {
-    respond(WithRetryDelay(
-        Refuse(common::v1::REASON_OVERLOADED, "too many queries wait"),
-        absl::Milliseconds(200)));
+  auto gathering = std::make_shared<Gathering>();
+  gathering->request = std::move(request);
+  gathering->respond = std::move(respond);
+  const auto run_here = [this, &host, here, info, gathering] {
+    auto work = [this, &host, here, info, gathering] {
+      gathering->Take(AnswerPart(host, info, *gathering->request, here));
+    };
+    if (!executor_.Run(std::move(work))) {
+      gathering->Take(WithRetryDelay(
+          Refuse(common::v1::REASON_OVERLOADED, "too many queries wait"),
+          absl::Milliseconds(200)));
+    }
+  };
+  if (elsewhere.empty()) {
+    gathering->missing = 1;
+    run_here();
+    return;
   }
+  router_.Locate(
+      host, std::move(elsewhere),
+      [this, &host, info = std::move(info), here, gathering, run_here,
+       bytes = std::move(target.bytes)](
+          absl::StatusOr<std::map<std::string, std::vector<int>>> owners) {
+        if (!owners.ok()) {
+          gathering->respond(owners.status());
+          return;
+        }
+        gathering->missing = owners->size() + (here.empty() ? 0 : 1);
+        const Message* prototype =
+            google::protobuf::MessageFactory::generated_factory()->GetPrototype(
+                info.method->output_type());
+        for (const auto& [address, partitions] : *owners) {
+          peer::v1::QueryRequest part;
+          part.set_service(host.service->name());
+          part.set_method(info.method->name());
+          part.set_request(bytes);
+          for (const int p : partitions) part.add_partitions(p);
+          router_.Query(host, address, info, part,
+                        [gathering, prototype](
+                            absl::StatusOr<peer::v1::QueryResponse> answer) {
+                          gathering->Take(
+                              FromPeer(*prototype, std::move(answer)));
+                        });
+        }
+        if (!here.empty()) run_here();
+      });
 }
 
 }  // namespace aftercare::rpc

@@ -6,6 +6,15 @@
 // a method are its proto option (MethodRules); the handbook says who has which
 // role. Everything is denied that is not allowed, and permission is checked
 // before existence.
+//
+// A call whose partition runs elsewhere is passed on as it came, once; there it
+// is checked and decided as if it had come first. Queries over all boundaries
+// are asked of every process that runs some partitions, and merged.
+//
+// Answers are labelled with trailing metadata `x-aftercare-position`:
+// "<service>/<partition> claim=<c> offset=<o>", several joined by ", ": they
+// hold everything before that offset. An owner that does not know yet that it
+// has been deposed answers queries from the past; the label says from which.
 
 #ifndef AFTERCARE_LIBS_RPC_GATEWAY_H_
 #define AFTERCARE_LIBS_RPC_GATEWAY_H_
@@ -23,20 +32,17 @@
 #include "absl/status/statusor.h"
 #include "libs/base/time.h"
 #include "libs/process/clock.h"
+#include "libs/rpc/hosted.h"
 #include "libs/rpc/identity.h"
+#include "libs/rpc/router.h"
 #include "libs/rpc/server.h"
+#include "libs/shard/scatter.h"
 #include "libs/shard/service.h"
 #include "libs/shard/shard.h"
 
 namespace aftercare::rpc {
 
-// A service and its shards in this process, by partition.
-struct Hosted {
-  std::shared_ptr<const shard::Service> service;
-  std::vector<std::unique_ptr<shard::Shard>> shards;
-
-  shard::Shard& ShardOf(absl::string_view boundary) const;
-};
+inline constexpr char kPositionMetadata[] = "x-aftercare-position";
 
 // A few threads for answers that take longer (scans), so that callbacks never
 // block. Thread-safe.
@@ -65,9 +71,9 @@ struct GatewayOptions {
 // Thread-safe. Everything given must outlive it.
 class Gateway {
  public:
-  Gateway(const std::vector<std::unique_ptr<Hosted>>& hosted,
-          const Authenticator& authenticator, Executor& executor,
-          GatewayOptions options, Clock& clock = SystemClock());
+  Gateway(const Hosts& hosts, const Authenticator& authenticator,
+          Executor& executor, Router& router, GatewayOptions options,
+          Clock& clock = SystemClock());
 
   // Binds all services.
   void Register(Server& server);
@@ -77,24 +83,47 @@ class Gateway {
   absl::StatusOr<std::string> Authorize(const CallInfo& call,
                                         absl::string_view company) const;
 
+  // Whether another process of Aftercare calls in its own name; if not:
+  // ACTION_NOT_PERMITTED.
+  absl::Status AuthorizePeer(const CallInfo& call) const;
+
+  // What `partitions` of the service, which must run here, answer to a query;
+  // `info` is that of the query itself. Checks rights. Blocks as long as the
+  // scan takes.
+  absl::StatusOr<shard::PartialAnswer> AnswerPart(
+      const Hosted& host, const CallInfo& info,
+      const google::protobuf::Message& request,
+      const std::vector<int>& partitions) const;
+
  private:
+  // What a call is about.
+  struct Target {
+    std::string name;
+    std::string boundary;
+    bool everywhere = false;
+    // Of a command, before an id was chosen for it.
+    uint64_t fingerprint = 0;
+    // The request's bytes for another process.
+    std::string bytes;
+  };
   void Handle(const Hosted& hosted, CallInfo info,
               std::shared_ptr<google::protobuf::Message> request,
               Responder respond) const;
-  void Command(const Hosted& hosted, const shard::Service::Method& method,
+  absl::StatusOr<Target> Resolve(const shard::Service::Method& method,
+                                 google::protobuf::Message& request) const;
+  void Command(shard::Shard& shard, const shard::Service::Method& method,
                const CallInfo& info, const std::string& actor,
-               const std::string& boundary, uint64_t fingerprint,
+               const Target& target,
                std::shared_ptr<google::protobuf::Message> request,
                Responder respond) const;
-  void Query(const Hosted& hosted, const shard::Service::Method& method,
-             const CallInfo& info, const std::string& actor,
-             const std::string& name,
-             std::shared_ptr<google::protobuf::Message> request,
-             Responder respond) const;
+  void QueryEverywhere(const Hosted& host, CallInfo info, Target target,
+                       std::shared_ptr<google::protobuf::Message> request,
+                       Responder respond) const;
 
-  const std::vector<std::unique_ptr<Hosted>>& hosted_;
+  const Hosts& hosts_;
   const Authenticator& authenticator_;
   Executor& executor_;
+  Router& router_;
   absl::flat_hash_set<std::string> operators_;
   Clock& clock_;
 };

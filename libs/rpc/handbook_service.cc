@@ -15,7 +15,6 @@ namespace aftercare::rpc {
 namespace {
 
 using google::protobuf::Message;
-using Hosts = std::vector<std::unique_ptr<Hosted>>;
 
 // Collects the answers of all shards; the first refusal counts.
 struct Gathering {
@@ -41,7 +40,8 @@ struct Gathering {
   }
 };
 
-void Apply(const Hosts& hosted, const CallInfo& info, std::string actor,
+void Apply(const Hosts& hosts, Router& router, const CallInfo& info,
+           const std::string& actor,
            const handbook::v1::ApplyHandbookRequest& request,
            Responder respond) {
   // Checked once here, so that a bad one touches no partition.
@@ -53,11 +53,13 @@ void Apply(const Hosts& hosted, const CallInfo& info, std::string actor,
   auto gathering = std::make_shared<Gathering>();
   gathering->respond = std::move(respond);
   gathering->answer = request.handbook().SerializeAsString();
-  for (const auto& host : hosted) gathering->missing += host->shards.size();
-  for (const auto& host : hosted) {
-    for (const auto& shard : host->shards) {
-      shard->SubmitHandbook(
-          request.handbook(), actor, info.deadline,
+  for (const auto& host : hosts) {
+    gathering->missing += static_cast<size_t>(host->partitions());
+  }
+  for (const auto& host : hosts) {
+    for (int p = 0; p < host->partitions(); ++p) {
+      router.SubmitHandbook(
+          *host, p, request.handbook(), actor, info.deadline,
           [gathering](absl::StatusOr<shard::CommandResult> result) {
             gathering->Take(result.status());
           });
@@ -65,8 +67,24 @@ void Apply(const Hosts& hosted, const CallInfo& info, std::string actor,
   }
 }
 
+// Every partition has every handbook: any that runs here will do.
+std::shared_ptr<shard::Shard> AnyShard(const Hosts& hosts) {
+  std::shared_ptr<shard::Shard> any;
+  for (const auto& host : hosts) {
+    for (auto& shard : host->Shards()) {
+      const shard::ShardState state = shard->Status().state;
+      if (state == shard::ShardState::kServing ||
+          state == shard::ShardState::kReadOnly) {
+        return shard;
+      }
+      any = std::move(shard);
+    }
+  }
+  return any;
+}
+
 absl::StatusOr<std::string> Get(
-    const Hosts& hosted, const handbook::v1::GetHandbookRequest& request) {
+    shard::Shard& shard, const handbook::v1::GetHandbookRequest& request) {
   absl::Time at = absl::Now();
   if (request.has_at_time()) {
     if (!IsValid(request.at_time())) {
@@ -74,16 +92,15 @@ absl::StatusOr<std::string> Get(
     }
     at = FromProto(request.at_time());
   }
-  const auto policy =
-      hosted.front()->shards.front()->PolicyAt(request.name(), at);
+  const auto policy = shard.PolicyAt(request.name(), at);
   if (policy == nullptr) return NotFound(request.name());
   return policy->handbook().SerializeAsString();
 }
 
 absl::StatusOr<std::string> List(
-    const Hosts& hosted,
+    shard::Shard& shard,
     const handbook::v1::ListHandbookVersionsRequest& request) {
-  auto rows = hosted.front()->shards.front()->Snapshot();
+  auto rows = shard.Snapshot();
   if (!rows.ok()) return rows.status();
   handbook::v1::ListHandbookVersionsResponse response;
   if (const auto* known = (*rows)->Find(shard::kHandbooks, request.name())) {
@@ -101,17 +118,24 @@ absl::StatusOr<std::string> List(
 }  // namespace
 
 void RegisterHandbookService(Server& server, const Gateway& gateway,
-                             const Hosts& hosted) {
+                             const Hosts& hosts, Router& router) {
   const auto* service = handbook::v1::ApplyHandbookRequest::descriptor()
                             ->file()
                             ->FindServiceByName("HandbookService");
-  server.AddService(service, [&gateway, &hosted](
+  server.AddService(service, [&gateway, &hosts, &router](
                                  CallInfo info,
                                  std::shared_ptr<Message> request,
                                  Responder respond) {
     const bool apply = info.method->name() == "ApplyHandbook";
     const std::string field = apply ? "handbook.company" : "name";
     const std::string company = TextAt(*request, field);
+    const auto shard = AnyShard(hosts);
+    if (!apply && shard == nullptr) {
+      // Nothing is known here; any other process knows.
+      router.Forward(*hosts.front(), 0, info, request->SerializeAsString(),
+                     std::move(respond));
+      return;
+    }
     auto actor = gateway.Authorize(info, company);
     if (!actor.ok()) {
       respond(actor.status());
@@ -123,15 +147,15 @@ void RegisterHandbookService(Server& server, const Gateway& gateway,
       return;
     }
     if (apply) {
-      Apply(hosted, info, *actor,
+      Apply(hosts, router, info, *actor,
             static_cast<const handbook::v1::ApplyHandbookRequest&>(*request),
             std::move(respond));
     } else if (info.method->name() == "GetHandbook") {
-      respond(Get(hosted, static_cast<const handbook::v1::GetHandbookRequest&>(
+      respond(Get(*shard, static_cast<const handbook::v1::GetHandbookRequest&>(
                               *request)));
     } else {
       respond(List(
-          hosted, static_cast<const handbook::v1::ListHandbookVersionsRequest&>(
+          *shard, static_cast<const handbook::v1::ListHandbookVersionsRequest&>(
                       *request)));
     }
   });

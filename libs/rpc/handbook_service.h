@@ -1,20 +1,20 @@
-// HandbookService (proto/aftercare/handbook/v1): publishing and showing
-// handbooks for the shards of this process.
+// HandbookService (proto/aftercare/handbook/v1): publishing handbooks to every
+// partition of every service, wherever it runs, and showing them.
+//
+// A version counts as published when every partition has it. An answer of
+// UNAVAILABLE leaves some with it and some without; publishing it again
+// completes it.
 
 #ifndef AFTERCARE_LIBS_RPC_HANDBOOK_SERVICE_H_
 #define AFTERCARE_LIBS_RPC_HANDBOOK_SERVICE_H_
-
-#include <memory>
-#include <vector>
 
 #include "libs/rpc/gateway.h"
 
 namespace aftercare::rpc {
 
 // Everything given must outlive the server.
-void RegisterHandbookService(
-    Server& server, const Gateway& gateway,
-    const std::vector<std::unique_ptr<Hosted>>& hosted);
+void RegisterHandbookService(Server& server, const Gateway& gateway,
+                             const Hosts& hosts, Router& router);
 
 }  // namespace aftercare::rpc
 

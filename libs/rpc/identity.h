@@ -13,6 +13,8 @@
 namespace aftercare::rpc {
 
 inline constexpr char kActorMetadata[] = "x-aftercare-actor";
+// Set by a process of Aftercare that calls another in its own name.
+inline constexpr char kPeerMetadata[] = "x-aftercare-peer";
 
 // Thread-safe.
 class Authenticator {
@@ -20,6 +22,8 @@ class Authenticator {
   virtual ~Authenticator() = default;
   // The person's id; UNAUTHENTICATED CREDENTIALS_MISSING.
   virtual absl::StatusOr<std::string> Actor(const CallInfo& call) const = 0;
+  // Whether another process of Aftercare calls, in its own name.
+  virtual bool IsPeer(const CallInfo& call) const = 0;
 };
 
 // Believes whatever the caller says. For development on one's own machine.
@@ -36,6 +40,9 @@ class InsecureDevIdentity final : public Authenticator {
     }
     return it->second;
   }
+  bool IsPeer(const CallInfo& call) const override {
+    return call.metadata.contains(kPeerMetadata);
+  }
 };
 
 // Believes nobody.
@@ -46,6 +53,7 @@ class NoIdentity final : public Authenticator {
                   "this server has no way to know who acts; see "
                   "--insecure-dev-identity");
   }
+  bool IsPeer(const CallInfo&) const override { return false; }
 };
 
 }  // namespace aftercare::rpc

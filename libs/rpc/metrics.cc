@@ -26,7 +26,7 @@ prometheus::ClientMetric::Label Label(const char* name, std::string value) {
 // Shards are asked when Prometheus asks: nothing to keep up to date.
 class ShardCollector final : public prometheus::Collectable {
  public:
-  explicit ShardCollector(const std::vector<std::unique_ptr<Hosted>>& hosted)
+  explicit ShardCollector(const Hosts& hosted)
       : hosted_(hosted) {}
 
   std::vector<prometheus::MetricFamily> Collect() const override {
@@ -76,7 +76,7 @@ class ShardCollector final : public prometheus::Collectable {
       family.help = gauge.help;
       family.type = prometheus::MetricType::Gauge;
       for (const auto& host : hosted_) {
-        for (const auto& shard : host->shards) {
+        for (const auto& shard : host->Shards()) {
           const shard::ShardStatus status = shard->Status();
           prometheus::ClientMetric metric;
           metric.label = {Label("service", status.service),
@@ -91,14 +91,14 @@ class ShardCollector final : public prometheus::Collectable {
   }
 
  private:
-  const std::vector<std::unique_ptr<Hosted>>& hosted_;
+  const Hosts& hosted_;
 };
 
 }  // namespace
 
 class Metrics::Impl {
  public:
-  explicit Impl(const std::vector<std::unique_ptr<Hosted>>& hosted)
+  explicit Impl(const Hosts& hosted)
       : registry(std::make_shared<prometheus::Registry>()),
         shards(std::make_shared<ShardCollector>(hosted)),
         calls(prometheus::BuildCounter()
@@ -153,7 +153,7 @@ Metrics::~Metrics() = default;
 
 absl::StatusOr<std::unique_ptr<Metrics>> Metrics::Start(
     const std::string& address,
-    const std::vector<std::unique_ptr<Hosted>>& hosted) {
+    const Hosts& hosted) {
   auto impl = std::make_unique<Impl>(hosted);
   if (!address.empty()) {
     // The HTTP library reports trouble by exceptions.

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "libs/rpc/gateway.h"
+#include "libs/rpc/hosted.h"
 #include "libs/rpc/server.h"
 
 namespace aftercare::rpc {
@@ -25,7 +25,7 @@ class Metrics {
   // Port 0 takes a free one. `hosted` must outlive it.
   static absl::StatusOr<std::unique_ptr<Metrics>> Start(
       const std::string& address,
-      const std::vector<std::unique_ptr<Hosted>>& hosted);
+      const Hosts& hosted);
   ~Metrics();
 
   // For ServerOptions; valid as long as this object.

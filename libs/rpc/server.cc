@@ -50,11 +50,13 @@ class PendingAnswer {
  public:
   PendingAnswer(OpenCalls& open, const Observer& observer,
                 const google::protobuf::MethodDescriptor& method,
+                grpc::CallbackServerContext* context,
                 grpc::ByteBuffer* response)
       : open_(open),
         observer_(observer),
         method_(method),
         begin_(absl::Now()),
+        context_(context),
         response_(response),
         reactor_(new UnaryReactor) {}
   ~PendingAnswer() {
@@ -66,15 +68,21 @@ class PendingAnswer {
   UnaryReactor* reactor() const { return reactor_; }
   absl::Time begin() const { return begin_; }
   void Answer(absl::StatusOr<std::string> answer);
+  void Label(const std::string& key, const std::string& value) {
+    std::lock_guard lock(mutex_);
+    if (!answered_) context_->AddTrailingMetadata(key, value);
+  }
 
  private:
   OpenCalls& open_;
   const Observer& observer_;
   const google::protobuf::MethodDescriptor& method_;
   const absl::Time begin_;
+  grpc::CallbackServerContext* const context_;
   grpc::ByteBuffer* const response_;
   UnaryReactor* const reactor_;
-  std::atomic<bool> answered_{false};
+  std::mutex mutex_;
+  bool answered_ = false;  // guarded by mutex_; context_ is gone soon after
 };
 
 // gRPC's Shutdown waits for every call that has begun, for ever if need be;
@@ -126,7 +134,11 @@ class OpenCalls {
 };
 
 void PendingAnswer::Answer(absl::StatusOr<std::string> answer) {
-  if (answered_.exchange(true)) return;
+  {
+    std::lock_guard lock(mutex_);
+    if (answered_) return;
+    answered_ = true;
+  }
   open_.Remove(this);
   const grpc::Status status = ToGrpc(answer.status());
   if (observer_ != nullptr) {
@@ -171,7 +183,7 @@ class DynamicService final : public grpc::Service {
       grpc::CallbackServerContext* context, const grpc::ByteBuffer* buffer,
       grpc::ByteBuffer* response) {
     auto shared = std::make_shared<PendingAnswer>(open_, options_.observer,
-                                                  *method, response);
+                                                  *method, context, response);
     UnaryReactor* const reactor = shared->reactor();
     if (!open_.Add(shared)) {
       shared->Answer(OpenCalls::ShuttingDown());
@@ -206,6 +218,10 @@ class DynamicService final : public grpc::Service {
       info.metadata.emplace(std::string(key.data(), key.size()),
                             std::string(value.data(), value.size()));
     }
+    info.label = [weak = std::weak_ptr<PendingAnswer>(shared)](
+                     const std::string& key, const std::string& value) {
+      if (auto call = weak.lock()) call->Label(key, value);
+    };
     handler_(std::move(info), std::move(request),
              [shared = std::move(shared)](absl::StatusOr<std::string> answer) {
                shared->Answer(std::move(answer));

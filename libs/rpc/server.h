@@ -41,6 +41,9 @@ struct CallInfo {
   absl::Time deadline;
   // Client metadata, first value per key.
   std::map<std::string, std::string, std::less<>> metadata;
+  // Adds trailing metadata to the answer; without effect once it was given.
+  // Null in calls that came another way.
+  std::function<void(const std::string& key, const std::string& value)> label;
 };
 
 // Gives the answer: a refusal, or the serialized response message. Once, from

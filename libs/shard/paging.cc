@@ -133,6 +133,15 @@ struct Entry {
 
 }  // namespace
 
+int PageLimit(int page_size) {
+  return page_size == 0 ? kDefaultPageSize : std::min(page_size, kMaxPageSize);
+}
+
+std::string PageToken(absl::string_view list, const Places::Place& last) {
+  return absl::WebSafeBase64Escape(
+      absl::StrCat(list, last.key, absl::string_view("\0", 1), last.id));
+}
+
 uint64_t ArgumentsDigest(const Message& request) {
   std::string text = request.GetDescriptor()->full_name();
   AppendMessage(request, true, text);
@@ -153,9 +162,7 @@ absl::StatusOr<std::string> Walk(
   if (page.page_size < 0) {
     return InvalidField("page_size", "must not be negative");
   }
-  const int limit = page.page_size == 0
-                        ? kDefaultPageSize
-                        : std::min(page.page_size, kMaxPageSize);
+  const int limit = PageLimit(page.page_size);
   // Token: 16 hex digits of the arguments' digest, then key NUL id.
   const std::string digest = absl::StrCat(
       absl::Hex(page.arguments ^ StableHash(range.index), absl::kZeroPad16));
@@ -220,6 +227,7 @@ absl::StatusOr<std::string> Walk(
     refill(i);
   }
 
+  if (context.places != nullptr) *context.places = {digest, {}};
   int taken = 0;
   std::string last_key;
   std::string last_id;
@@ -236,13 +244,16 @@ absl::StatusOr<std::string> Walk(
     }
     if (best == nullptr) return std::string();
     if (taken == limit) {
-      return absl::WebSafeBase64Escape(
-          absl::StrCat(digest, last_key, absl::string_view("\0", 1), last_id));
+      return PageToken(digest, {last_key, last_id});
     }
     const Entry& entry = best->stretch[best->next++];
     last_key = entry.key;
     last_id = entry.id;
-    if (take(*context.shards[entry.shard], entry.id)) ++taken;
+    if (!take(*context.shards[entry.shard], entry.id)) continue;
+    ++taken;
+    if (context.places != nullptr) {
+      context.places->entries.push_back({entry.key, entry.id});
+    }
   }
 }
 

@@ -39,6 +39,12 @@ PageRequest PageOf(const Request& request) {
   return {request.page_size(), request.page_token(), ArgumentsDigest(request)};
 }
 
+// How many entries a page of this request has at most.
+int PageLimit(int page_size);
+
+// The token that continues behind `last`; `list` as in Places.
+std::string PageToken(absl::string_view list, const Places::Place& last);
+
 // One index to walk: entries with from <= key < to.
 struct IndexRange {
   std::string index;

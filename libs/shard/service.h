@@ -46,6 +46,17 @@ struct AnyDraft {
   std::unique_ptr<google::protobuf::Message> event;
 };
 
+// Where the entries of a list's page stand in the list's order.
+struct Places {
+  struct Place {
+    std::string key;
+    std::string id;
+    friend auto operator<=>(const Place&, const Place&) = default;
+  };
+  std::string list;  // which list with which arguments
+  std::vector<Place> entries;
+};
+
 // What a query sees: the rows of the shards that may hold the answer, each a
 // consistent snapshot. One shard when the request names a boundary, else all
 // of the service's shards in this process, ascending by partition.
@@ -56,6 +67,9 @@ struct QueryContext {
   // that name no company.
   std::string actor;
   const handbook::Policy* policy = nullptr;
+
+  // Where lists tell the places of the entries they took; may be null.
+  Places* places = nullptr;
 
   // For requests that name one boundary.
   const RowReader& rows() const { return *shards.front(); }

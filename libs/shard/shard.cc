@@ -138,13 +138,15 @@ class ShardImpl final : public Shard {
     thread_ = std::thread([this] { Run(); });
   }
 
-  ~ShardImpl() override {
+  ~ShardImpl() override { Stop(); }
+
+  void Stop() override {
     {
       std::lock_guard lock(mutex_);
       stopping_ = true;
     }
     wake_.notify_all();
-    thread_.join();
+    std::call_once(joined_, [this] { thread_.join(); });
   }
 
   void Submit(Command command, CommandCallback done) override {
@@ -294,6 +296,7 @@ class ShardImpl final : public Shard {
   std::vector<std::thread> dropping_;
 
   std::thread thread_;
+  std::once_flag joined_;
 };
 
 void ShardImpl::Enqueue(Waiting waiting) {

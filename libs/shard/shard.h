@@ -128,9 +128,14 @@ class Shard {
       log::Log& log, const Service& service, int partition, int partitions,
       ShardOptions options, Clock& clock = SystemClock());
 
-  // Drains: queued commands are refused with SHUTTING_DOWN, those in flight
-  // are waited for (at most the append timeout).
+  // As Stop.
   virtual ~Shard() = default;
+
+  // Drains: queued commands are refused with SHUTTING_DOWN, those in flight
+  // are waited for (at most the append timeout). When it returns the producer
+  // is closed and the directory is free, but for readers that still live.
+  // Afterwards commands are refused with SHUTTING_DOWN. May be repeated.
+  virtual void Stop() = 0;
 
   // Never blocks. `done` runs once, on the shard's thread or before Submit
   // returns; it must not block.

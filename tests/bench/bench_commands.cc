@@ -79,22 +79,22 @@ double MeasureCommands(int callers, double seconds) {
   auto service =
       std::make_shared<const shard::Service>(intake::MakeIntakeService());
   Require(log->EnsureTopic(service->topic(), 2));
-  std::vector<std::unique_ptr<rpc::Hosted>> hosted;
-  hosted.push_back(std::make_unique<rpc::Hosted>());
-  hosted[0]->service = service;
+  rpc::Hosts hosted;
+  hosted.push_back(std::make_unique<rpc::Hosted>(service, 2));
   for (int p = 0; p < 2; ++p) {
     shard::ShardOptions shard_options;
     shard_options.directory = dir / absl::StrCat("shard", p);
-    hosted[0]->shards.push_back(
-        Require(shard::Shard::Start(*log, *service, p, 2, shard_options)));
+    hosted[0]->Put(
+        p, Require(shard::Shard::Start(*log, *service, p, 2, shard_options)));
   }
-  for (auto& shard : hosted[0]->shards) {
+  for (const auto& shard : hosted[0]->Shards()) {
     AwaitServing(*shard);
     PublishHandbook(*shard);
   }
   rpc::InsecureDevIdentity identity;
   rpc::Executor executor(1, 100);
-  rpc::Gateway gateway(hosted, identity, executor, {});
+  rpc::Router router(nullptr, "");
+  rpc::Gateway gateway(hosted, identity, executor, router, {});
   rpc::Server server;
   gateway.Register(server);
   Require(server.Start("127.0.0.1:0"));

@@ -122,7 +122,8 @@ TEST_F(GatewayTest, AMethodThatNamesNoRoleIsClosedToAll) {
 TEST_F(GatewayTest, WithoutAWayToKnowWhoActsNobodyIsBelieved) {
   ASSERT_TRUE(Register("c-1").ok());
   const NoIdentity nobody;
-  Gateway gateway(hosted_, nobody, executor_, {.operators = {"operator"}});
+  Gateway gateway(hosted_, nobody, executor_, router_,
+                  {.operators = {"operator"}});
   Server server;
   gateway.Register(server);
   ASSERT_TRUE(server.Start("127.0.0.1:0").ok());
@@ -261,7 +262,7 @@ TEST_F(GatewayTest, ACompanysListGathersAllPartitionsWithoutGapsOrDoubles) {
     ASSERT_TRUE(made.ok()) << made.status();
     expected.insert(made->name());
   }
-  for (const auto& shard : hosted_[0]->shards) {
+  for (const auto& shard : hosted_[0]->Shards()) {
     EXPECT_GT(shard->Status().events, 1) << "a partition got no customer";
   }
   std::set<std::string> seen;
@@ -294,8 +295,8 @@ TEST_F(GatewayTest, ACallWhoseDeadlineHasPassedIsNotDecided) {
   command.actor = "agent-li";
   command.deadline = absl::Now() - absl::Seconds(1);
   hosted_[0]
-      ->ShardOf(command.boundary)
-      .Submit(command, [&](absl::StatusOr<shard::CommandResult> result) {
+      ->Find(hosted_[0]->PartitionOf(command.boundary))
+      ->Submit(command, [&](absl::StatusOr<shard::CommandResult> result) {
         answer.set_value(result.status());
       });
   EXPECT_EQ(ReasonOf(answer.get_future().get().status()), "DEADLINE_PASSED");

@@ -34,7 +34,7 @@ TEST_F(HandbookServiceTest, ReachesEveryPartitionOnceHoweverOftenItIsApplied) {
   EXPECT_EQ(LogEnd(), before + testing::kPartitions);
   ASSERT_TRUE(Apply().ok());
   EXPECT_EQ(LogEnd(), before + testing::kPartitions);
-  for (const auto& shard : hosted_[0]->shards) {
+  for (const auto& shard : hosted_[0]->Shards()) {
     EXPECT_NE(shard->PolicyAt("companies/acme", absl::Now()), nullptr);
   }
   const auto shown = Handbook<BookMessage>("GetHandbook", get_, "agent-li");

@@ -66,7 +66,7 @@ TEST_F(MetricsTest, EveryMetricIsThereInPrometheusText) {
           name, "{service=\"intake\",partition=\"", p, "\"} ", value, "\n");
       EXPECT_TRUE(absl::StrContains(page, line)) << line << page;
     };
-    const shard::ShardStatus status = hosted_[0]->shards[p]->Status();
+    const shard::ShardStatus status = hosted_[0]->Find(p)->Status();
     shows("aftercare_shard_events", 1);
     shows("aftercare_shard_offset", status.offset);
     shows("aftercare_shard_rows", status.rows);

@@ -25,6 +25,7 @@
 #include "libs/rpc/handbook_service.h"
 #include "libs/rpc/identity.h"
 #include "libs/rpc/metrics.h"
+#include "libs/rpc/router.h"
 #include "libs/rpc/server.h"
 #include "libs/testing/temp_dir.h"
 #include "services/intake/service.h"
@@ -42,9 +43,9 @@ class RpcFixture : public ::testing::Test {
     auto log = log::EmbeddedLog::Open(log_options);
     ASSERT_TRUE(log.ok()) << log.status();
     log_ = *std::move(log);
-    auto host = std::make_unique<rpc::Hosted>();
-    host->service =
-        std::make_shared<const shard::Service>(intake::MakeIntakeService());
+    auto host = std::make_unique<rpc::Hosted>(
+        std::make_shared<const shard::Service>(intake::MakeIntakeService()),
+        kPartitions);
     ASSERT_TRUE(log_->EnsureTopic(host->service->topic(), kPartitions).ok());
     for (int p = 0; p < kPartitions; ++p) {
       shard::ShardOptions options;
@@ -56,26 +57,26 @@ class RpcFixture : public ::testing::Test {
       auto shard =
           shard::Shard::Start(*log_, *host->service, p, kPartitions, options);
       ASSERT_TRUE(shard.ok()) << shard.status();
-      host->shards.push_back(*std::move(shard));
+      host->Put(p, *std::move(shard));
     }
     hosted_.push_back(std::move(host));
     auto metrics = rpc::Metrics::Start(metrics_address_, hosted_);
     ASSERT_TRUE(metrics.ok()) << metrics.status();
     metrics_ = *std::move(metrics);
     gateway_ = std::make_unique<rpc::Gateway>(
-        hosted_, identity_, executor_,
+        hosted_, identity_, executor_, router_,
         rpc::GatewayOptions{.operators = {"operator"}});
     rpc::ServerOptions options;
     options.observer = metrics_->observer();
     server_ = std::make_unique<rpc::Server>(options);
     gateway_->Register(*server_);
-    rpc::RegisterHandbookService(*server_, *gateway_, hosted_);
+    rpc::RegisterHandbookService(*server_, *gateway_, hosted_, router_);
     rpc::RegisterAdminService(*server_, *gateway_, hosted_, *log_, executor_,
                               {}, {dir_ / "scratch", dir_.path()});
     ASSERT_TRUE(server_->Start("127.0.0.1:0").ok());
     client_ = std::make_unique<rpc::Client>(
         absl::StrCat("127.0.0.1:", server_->port()));
-    for (const auto& shard : hosted_[0]->shards) {
+    for (const auto& shard : hosted_[0]->Shards()) {
       while (shard->Status().state != shard::ShardState::kServing) {
         std::this_thread::yield();
       }
@@ -159,7 +160,8 @@ class RpcFixture : public ::testing::Test {
   std::atomic<int64_t> free_bytes_{int64_t{1} << 40};
   TempDir dir_;
   std::unique_ptr<log::EmbeddedLog> log_;
-  std::vector<std::unique_ptr<rpc::Hosted>> hosted_;
+  rpc::Hosts hosted_;
+  rpc::Router router_{nullptr, ""};
   rpc::InsecureDevIdentity identity_;
   rpc::Executor executor_{2, 64};
   std::unique_ptr<rpc::Metrics> metrics_;

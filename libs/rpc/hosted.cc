@@ -1,0 +1,52 @@
+#include "libs/rpc/hosted.h"
+
+#include <utility>
+
+#include "libs/log/log.h"
+
+namespace aftercare::rpc {
+
+int Hosted::PartitionOf(absl::string_view boundary) const {
+  return log::PartitionOf(boundary, partitions());
+}
+
+std::shared_ptr<shard::Shard> Hosted::Find(int partition) const {
+  std::lock_guard lock(mutex_);
+  return shards_[static_cast<size_t>(partition)];
+}
+
+std::vector<std::shared_ptr<shard::Shard>> Hosted::Shards() const {
+  std::vector<std::shared_ptr<shard::Shard>> running;
+  std::lock_guard lock(mutex_);
+  for (const auto& shard : shards_) {
+    if (shard != nullptr) running.push_back(shard);
+  }
+  return running;
+}
+
+void Hosted::Put(int partition, std::shared_ptr<shard::Shard> shard) {
+  std::lock_guard lock(mutex_);
+  shards_[static_cast<size_t>(partition)] = std::move(shard);
+}
+
+std::shared_ptr<shard::Shard> Hosted::Take(int partition) {
+  std::lock_guard lock(mutex_);
+  return std::exchange(shards_[static_cast<size_t>(partition)], nullptr);
+}
+
+std::shared_ptr<const handbook::Policy> Hosted::PolicyAt(
+    absl::string_view company, absl::Time at) const {
+  for (const auto& shard : Shards()) {
+    if (auto policy = shard->PolicyAt(company, at)) return policy;
+  }
+  return nullptr;
+}
+
+const Hosted* FindHost(const Hosts& hosts, absl::string_view service) {
+  for (const auto& host : hosts) {
+    if (host->service->name() == service) return host.get();
+  }
+  return nullptr;
+}
+
+}  // namespace aftercare::rpc

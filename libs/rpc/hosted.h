@@ -1,0 +1,67 @@
+// -----------------------------------------------------------------------------
+// File: hosted.h
+// -----------------------------------------------------------------------------
+//
+// A service as a process knows it: what it is, into how many partitions it is
+// divided, and which of their shards run here just now. With the embedded log
+// all of them do; on Kafka they come and go with the assignment, and a process
+// that only passes calls on has none.
+
+#ifndef AFTERCARE_LIBS_RPC_HOSTED_H_
+#define AFTERCARE_LIBS_RPC_HOSTED_H_
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "libs/handbook/policy.h"
+#include "libs/shard/service.h"
+#include "libs/shard/shard.h"
+
+namespace aftercare::rpc {
+
+// Thread-safe.
+class Hosted {
+ public:
+  Hosted(std::shared_ptr<const shard::Service> what, int partitions)
+      : service(std::move(what)),
+        shards_(static_cast<size_t>(partitions)) {}
+
+  const std::shared_ptr<const shard::Service> service;
+
+  int partitions() const { return static_cast<int>(shards_.size()); }
+  int PartitionOf(absl::string_view boundary) const;
+
+  // Null when the partition's shard does not run here.
+  std::shared_ptr<shard::Shard> Find(int partition) const;
+
+  // Those that run here, ascending by partition.
+  std::vector<std::shared_ptr<shard::Shard>> Shards() const;
+
+  void Put(int partition, std::shared_ptr<shard::Shard> shard);
+
+  // Removes it from here; stopping it is the caller's work. Calls under way may
+  // hold it a little longer.
+  std::shared_ptr<shard::Shard> Take(int partition);
+
+  // The company's policy in force at `at` as any shard here knows it; null when
+  // none does.
+  std::shared_ptr<const handbook::Policy> PolicyAt(absl::string_view company,
+                                                   absl::Time at) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<shard::Shard>> shards_;  // guarded by mutex_
+};
+
+// The services a process knows.
+using Hosts = std::vector<std::unique_ptr<Hosted>>;
+
+// Null when there is none of that short name.
+const Hosted* FindHost(const Hosts& hosts, absl::string_view service);
+
+}  // namespace aftercare::rpc
+
+#endif  // AFTERCARE_LIBS_RPC_HOSTED_H_
