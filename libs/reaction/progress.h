@@ -1,7 +1,11 @@
-// How far each reaction has come, and what it could not carry out: one small
-// RocksDB for all reactions of a process. Everything here may be lost:
-// reactions then start from the beginning of their sources, and the targets'
-// memory of request_ids keeps every effect single.
+// How far each reaction has come, and what it could not carry out. Positions may
+// be lost: reactions then start from the beginning of their sources, and the
+// targets' memory of request_ids keeps every effect single. What is parked is
+// kept before the position passes it.
+//
+//   OpenLocalProgress   one small RocksDB for all reactions of a process
+//   TopicProgress       a compacted Kafka topic, for reactions that move between
+//                       processes (topic_progress.h)
 
 #ifndef AFTERCARE_LIBS_REACTION_PROGRESS_H_
 #define AFTERCARE_LIBS_REACTION_PROGRESS_H_
@@ -15,37 +19,47 @@
 #include "absl/strings/string_view.h"
 #include "aftercare/admin/v1/admin_service.pb.h"
 #include "libs/log/fold.h"
-#include "rocksdb/db.h"
 
 namespace aftercare::reaction {
 
-// Thread-safe. `stream` is a reaction's name and partition, "scoring<intake/0".
+// Thread-safe; every function may block. `stream` is a reaction's name and
+// partition, "scoring<intake/0". Errors are UNAVAILABLE: the outcome is
+// unknown, and the same may be written again.
 class Progress {
  public:
-  // Creates the directory; a damaged one is wiped.
-  static absl::StatusOr<std::unique_ptr<Progress>> Open(
-      const std::string& directory);
+  virtual ~Progress() = default;
 
-  // Where to go on; the beginning for an unknown stream.
-  log::FoldState Position(absl::string_view stream) const;
+  struct State {
+    // Where to go on; the beginning for an unknown stream.
+    log::FoldState position;
+    // By offset.
+    std::vector<admin::v1::Parked> parked;
+  };
+  virtual absl::StatusOr<State> Load(absl::string_view stream) = 0;
 
-  // Parked events of a stream by offset.
-  std::vector<admin::v1::Parked> ParkedOf(absl::string_view stream) const;
-
-  // Moves the position and adds parked events, in one batch.
-  absl::Status Advance(absl::string_view stream, const log::FoldState& position,
-                       const std::vector<admin::v1::Parked>& parked);
+  // Adds parked events, then moves the position.
+  virtual absl::Status Advance(absl::string_view stream,
+                               const log::FoldState& position,
+                               const std::vector<admin::v1::Parked>& parked) = 0;
 
   // Adds or replaces one parked event.
-  absl::Status Park(absl::string_view stream, const admin::v1::Parked& parked);
-  absl::Status Unpark(absl::string_view stream,
-                      const admin::v1::Parked& parked);
-
- private:
-  explicit Progress(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
-
-  std::unique_ptr<rocksdb::DB> db_;
+  virtual absl::Status Park(absl::string_view stream,
+                            const admin::v1::Parked& parked) = 0;
+  virtual absl::Status Unpark(absl::string_view stream,
+                              const admin::v1::Parked& parked) = 0;
 };
+
+// Creates the directory; a damaged one is wiped.
+absl::StatusOr<std::unique_ptr<Progress>> OpenLocalProgress(
+    const std::string& directory);
+
+// How both kinds name and write their entries.
+std::string PositionKey(absl::string_view stream);
+std::string ParkedPrefix(absl::string_view stream);
+std::string ParkedKey(absl::string_view stream, int64_t offset);
+std::string PositionText(const log::FoldState& position);
+// The beginning for anything else.
+log::FoldState ParsePosition(absl::string_view text);
 
 }  // namespace aftercare::reaction
 

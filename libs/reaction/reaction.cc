@@ -27,15 +27,6 @@ namespace {
 using admin::v1::Parked;
 
 constexpr absl::Duration kReadWait = absl::Milliseconds(100);
-// The position is written at least so often while there is work; losing it
-// costs repetitions only.
-constexpr absl::Duration kSaveInterval = absl::Milliseconds(200);
-
-// A command made ready for its shard.
-struct Ready {
-  shard::Command command;
-  shard::Shard* shard = nullptr;
-};
 
 // One event on its way.
 struct Item {
@@ -47,7 +38,7 @@ struct Item {
   // of a group.
   std::optional<log::FoldState> behind;
   bool mapped = false;
-  std::vector<Ready> commands;
+  std::vector<shard::Command> commands;
   size_t next = 0;
   int attempts = 0;
   absl::Time not_before = absl::InfinitePast();
@@ -70,9 +61,7 @@ class ReactionImpl final : public Reaction {
         progress_(progress),
         options_(options),
         name_(absl::StrCat(target_.service->name(), "<", source.name())),
-        stream_(absl::StrCat(name_, "/", options.partition)) {
-    parked_ = progress_.ParkedOf(stream_);
-  }
+        stream_(absl::StrCat(name_, "/", options.partition)) {}
 
   ~ReactionImpl() override {
     {
@@ -118,6 +107,8 @@ class ReactionImpl final : public Reaction {
 
  private:
   void Run();
+  // False: stopping.
+  bool Load();
   // Takes records until the window is full or none are left.
   absl::Status Fill();
   void TakeGroup(std::vector<log::StoredRecord> group);
@@ -128,6 +119,7 @@ class ReactionImpl final : public Reaction {
   void Settle(Item& item, absl::StatusOr<shard::CommandResult> result);
   void Fail(Item& item, const absl::Status& status);
   void ParkItem(Item& item, std::string problem);
+  void Skip();
   // Sends what may be sent; returns when the next pause ends.
   absl::Time Pump();
   void Finish(Item& item);
@@ -155,6 +147,7 @@ class ReactionImpl final : public Reaction {
   admin::v1::Reaction status_;        // guarded by mutex_
   std::vector<Parked> parked_;        // guarded by mutex_
   std::vector<std::string> retries_;  // event ids; guarded by mutex_
+  std::vector<Parked> skips_;         // guarded by mutex_
   std::vector<std::pair<Item*, absl::StatusOr<shard::CommandResult>>>
       inbox_;  // guarded by mutex_
 
@@ -181,13 +174,29 @@ absl::Duration ReactionImpl::Pause(int attempts) {
   return pause * absl::Uniform<double>(absl::IntervalClosed, random_, 0.5, 1.5);
 }
 
-void ReactionImpl::Run() {
-  position_ = saved_ = progress_.Position(stream_);
-  fold_ = log::Fold(position_);
-  {
-    std::lock_guard lock(mutex_);
-    status_.set_offset(position_.offset);
+bool ReactionImpl::Load() {
+  for (int attempts = 1; !stopping(); ++attempts) {
+    auto state = progress_.Load(stream_);
+    if (state.ok()) {
+      position_ = saved_ = state->position;
+      fold_ = log::Fold(position_);
+      std::lock_guard lock(mutex_);
+      status_.set_offset(position_.offset);
+      parked_ = std::move(state->parked);
+      return true;
+    }
+    LogWarning("a reaction cannot read its progress",
+               {{"reaction", stream_},
+                {"problem", std::string(state.status().message())}});
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, absl::ToChronoMilliseconds(Pause(attempts)),
+                   [this] { return stopping_; });
   }
+  return false;
+}
+
+void ReactionImpl::Run() {
+  if (!Load()) return;
   int faults = 0;
   while (!stopping()) {
     absl::Status read = Fill();
@@ -198,7 +207,8 @@ void ReactionImpl::Run() {
     }
     const absl::Time next = Pump();
     PopDone();
-    Save(window_.empty());
+    Save(false);
+    Skip();
     std::unique_lock lock(mutex_);
     const auto ready = [this] {
       return stopping_ || !inbox_.empty() || !retries_.empty();
@@ -304,14 +314,9 @@ std::unique_ptr<Item> ReactionImpl::Decode(const log::StoredRecord& record) {
 absl::Status ReactionImpl::Map(Item& item) {
   const EventMeta& meta = item.event.meta;
   const absl::string_view company = CompanyOf(meta.parent);
-  const auto policy =
-      target_.shards.front()->PolicyAt(company, meta.occur_time);
+  ASSIGN_OR_RETURN(const auto policy,
+                   target_.policy(company, meta.occur_time));
   if (policy == nullptr) {
-    const shard::ShardState state = target_.shards.front()->Status().state;
-    if (state == shard::ShardState::kReplaying ||
-        state == shard::ShardState::kHalted) {
-      return absl::UnavailableError("the target is not serving");
-    }
     return absl::FailedPreconditionError(
         absl::StrCat("no handbook of ", company, " was in force at ",
                      FormatRfc3339(meta.occur_time)));
@@ -338,8 +343,7 @@ absl::Status ReactionImpl::Map(Item& item) {
     }
     auto fields = shard::RequestFields::Of(*method->descriptor, method->rules);
     if (!fields.ok()) return absl::InternalError(fields.status().message());
-    Ready ready;
-    shard::Command& command = ready.command;
+    shard::Command command;
     command.method = method;
     command.request_id = absl::StrCat(shard::kEventRequestPrefix, meta.id);
     if (i > 0) absl::StrAppend(&command.request_id, "#", i);
@@ -366,9 +370,7 @@ absl::Status ReactionImpl::Map(Item& item) {
     command.fingerprint = 0;
     command.reaction = true;
     command.request = std::move(made.request);
-    ready.shard = target_.shards[static_cast<size_t>(log::PartitionOf(
-        command.boundary, static_cast<int>(target_.shards.size())))];
-    item.commands.push_back(std::move(ready));
+    item.commands.push_back(std::move(command));
   }
   item.mapped = true;
   return absl::OkStatus();
@@ -390,9 +392,8 @@ void ReactionImpl::Start(Item& item) {
     std::lock_guard lock(mutex_);
     ++in_shards_;
   }
-  const Ready& ready = item.commands[item.next];
-  ready.shard->Submit(
-      ready.command,
+  target_.submit(
+      item.commands[item.next],
       [this, &item](absl::StatusOr<shard::CommandResult> result) {
         // Under the lock to the end: the destructor may be waiting.
         std::lock_guard lock(mutex_);
@@ -503,6 +504,30 @@ void ReactionImpl::Finish(Item& item) {
   if (lane->second.empty()) lanes_.erase(lane);
 }
 
+// What operators gave up. One that is not written yet must not be written
+// later.
+void ReactionImpl::Skip() {
+  std::vector<Parked> skips;
+  {
+    std::lock_guard lock(mutex_);
+    skips = skips_;
+  }
+  for (const Parked& skip : skips) {
+    const auto same = [&](const Parked& parked) {
+      return parked.offset() == skip.offset();
+    };
+    std::erase_if(unsaved_parked_, same);
+    if (absl::Status gone = progress_.Unpark(stream_, skip); !gone.ok()) {
+      LogError("a parked event could not be removed", {{"reaction", stream_}});
+      continue;
+    }
+    std::lock_guard lock(mutex_);
+    std::erase_if(parked_, same);
+    std::erase_if(skips_, same);
+  }
+  if (!skips.empty()) wake_.notify_all();
+}
+
 absl::Time ReactionImpl::Pump() {
   // What operators asked for.
   std::vector<std::string> retries;
@@ -586,7 +611,7 @@ void ReactionImpl::PopDone() {
 void ReactionImpl::Save(bool now) {
   if (position_ == saved_ && unsaved_parked_.empty()) return;
   if (!now && absl::Now() < next_save_) return;
-  next_save_ = absl::Now() + kSaveInterval;
+  next_save_ = absl::Now() + options_.save_interval;
   absl::Status written = progress_.Advance(stream_, position_, unsaved_parked_);
   if (!written.ok()) {
     LogWarning(
@@ -613,11 +638,15 @@ absl::StatusOr<Parked> ReactionImpl::Resolve(
   if (it == parked_.end()) return NotFound(event_id);
   Parked entry = *it;
   if (action == admin::v1::ResolveParkedRequest::SKIP) {
-    parked_.erase(it);
-    lock.unlock();
-    LogWarning("an operator gave up a parked event",
+    LogWarning("an operator gives up a parked event",
                {{"reaction", stream_}, {"event", entry.event_id()}});
-    RETURN_IF_ERROR(progress_.Unpark(stream_, entry));
+    skips_.push_back(entry);
+    wake_.notify_all();
+    const bool gone = wake_.wait_until(
+        lock, deadline, [&] { return stopping_ || find() == parked_.end(); });
+    if (!gone || stopping_) {
+      return absl::UnavailableError("the event may still be parked; try again");
+    }
     entry.clear_problem();
     return entry;
   }
@@ -647,7 +676,8 @@ absl::StatusOr<std::unique_ptr<Reaction>> Reaction::Start(
       mapping.event_prototype == nullptr ||
       mapping.event_prototype->GetDescriptor() !=
           source.event_prototype().GetDescriptor() ||
-      target.service == nullptr || target.shards.empty()) {
+      target.service == nullptr || target.submit == nullptr ||
+      target.policy == nullptr) {
     return absl::FailedPreconditionError(
         absl::StrCat("the mapping of ", mapping.source, " does not fit"));
   }

@@ -53,12 +53,21 @@ struct ReactionOptions {
   int max_attempts = 20;
   absl::Duration first_pause = absl::Milliseconds(20);
   absl::Duration longest_pause = absl::Seconds(5);
+  // The position is written at most so often; losing it costs repetitions.
+  absl::Duration save_interval = absl::Milliseconds(200);
 };
 
-// The service commands go to, with all its shards by partition.
+// The service commands go to, wherever its shards run. The functions are
+// thread-safe.
 struct Target {
   const shard::Service* service = nullptr;
-  std::vector<shard::Shard*> shards;
+  // As shard::Shard::Submit, to the shard that owns the command's boundary.
+  std::function<void(shard::Command, shard::CommandCallback)> submit;
+  // The company's handbook in force at a time; null when it has none.
+  // UNAVAILABLE while nobody here can know.
+  std::function<absl::StatusOr<std::shared_ptr<const handbook::Policy>>(
+      absl::string_view company, absl::Time at)>
+      policy;
 };
 
 // Thread-safe.
@@ -66,13 +75,13 @@ class Reaction {
  public:
   // Starts its thread. FAILED_PRECONDITION when the mapping is unusable.
   // `source` decodes the topic's events; everything given must outlive the
-  // reaction, shards included.
+  // reaction, and whatever the target's functions use.
   static absl::StatusOr<std::unique_ptr<Reaction>> Start(
       log::Log& log, const shard::Service& source, Target target,
       Mapping mapping, Progress& progress, ReactionOptions options = {});
 
-  // Stops reading and waits for commands in flight to be answered. The shards
-  // must still be running, or be refusing everything.
+  // Stops reading and waits for commands in flight to be answered. Commands
+  // must still be answered, or be refused.
   virtual ~Reaction() = default;
 
   // "<target><<source>".

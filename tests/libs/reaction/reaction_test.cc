@@ -83,6 +83,7 @@ class GatedShard final : public shard::Shard {
     return shard_->PolicyAt(company, at);
   }
   shard::ShardStatus Status() const override { return shard_->Status(); }
+  void Stop() override { shard_->Stop(); }
   absl::StatusOr<Verdict> Verify(const std::string& scratch) override {
     return shard_->Verify(scratch);
   }
@@ -148,7 +149,7 @@ class ReactionTest : public ::testing::Test {
 
   void OpenProgress() {
     progress_.reset();
-    progress_ = Progress::Open(dir_ / "reactions").value();
+    progress_ = OpenLocalProgress(dir_ / "reactions").value();
   }
   void LoseProgress() {
     progress_.reset();
@@ -156,11 +157,22 @@ class ReactionTest : public ::testing::Test {
     OpenProgress();
   }
 
+  Target TargetOf() {
+    Target target;
+    target.service = &dispatch_;
+    target.submit = [this](shard::Command command, Done done) {
+      target_->Submit(std::move(command), std::move(done));
+    };
+    target.policy = [this](absl::string_view company, absl::Time at) {
+      return target_->PolicyAt(company, at);
+    };
+    return target;
+  }
+
   void React(Mapping mapping) {
     reaction_.reset();
-    auto reaction =
-        Reaction::Start(*log_, intake_, {&dispatch_, {target_.get()}},
-                        std::move(mapping), *progress_, options_);
+    auto reaction = Reaction::Start(*log_, intake_, TargetOf(),
+                                    std::move(mapping), *progress_, options_);
     ASSERT_TRUE(reaction.ok()) << reaction.status();
     reaction_ = *std::move(reaction);
   }
@@ -471,6 +483,7 @@ TEST_F(ReactionTest, AnEventThatCannotBeMappedIsParkedAndHoldsUpNothing) {
   reaction_.reset();
   OpenProgress();
   React(RealMapping(fails));
+  while (reaction_->ListParked().empty()) std::this_thread::yield();
   ASSERT_EQ(reaction_->ListParked().size(), 1u);
   const std::string event_id = parked[0].event_id();
   auto resolved = reaction_->Resolve(
@@ -634,14 +647,12 @@ TEST_F(ReactionTest, UnknownFactsAreSkippedAndCorruptOnesParked) {
 TEST_F(ReactionTest, AMappingThatDoesNotFitIsRefusedAtStart) {
   Mapping mapping = RealMapping();
   mapping.source = "returns";
-  EXPECT_FALSE(Reaction::Start(*log_, intake_, {&dispatch_, {target_.get()}},
-                               mapping, *progress_)
-                   .ok());
+  EXPECT_FALSE(
+      Reaction::Start(*log_, intake_, TargetOf(), mapping, *progress_).ok());
   mapping = RealMapping();
   mapping.event_prototype = &intake::v1::Case::default_instance();
-  EXPECT_FALSE(Reaction::Start(*log_, intake_, {&dispatch_, {target_.get()}},
-                               mapping, *progress_)
-                   .ok());
+  EXPECT_FALSE(
+      Reaction::Start(*log_, intake_, TargetOf(), mapping, *progress_).ok());
 }
 
 }  // namespace
