@@ -14,23 +14,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "libs/base/status_macros.h"
-#include "libs/process/logging.h"
+#include "libs/log/kafka_client.h"
 
 namespace aftercare::log {
 namespace {
-
-struct KafkaDeleter {
-  void operator()(rd_kafka_t* client) const {
-    // A consumer never joined a group, so it has nothing to say on leaving.
-    rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-  }
-};
-using ClientPtr = std::unique_ptr<rd_kafka_t, KafkaDeleter>;
-
-struct ConfDeleter {
-  void operator()(rd_kafka_conf_t* conf) const { rd_kafka_conf_destroy(conf); }
-};
-using ConfPtr = std::unique_ptr<rd_kafka_conf_t, ConfDeleter>;
 
 struct MetadataDeleter {
   void operator()(const rd_kafka_metadata_t* metadata) const {
@@ -38,86 +25,8 @@ struct MetadataDeleter {
   }
 };
 
-absl::Status KafkaError(rd_kafka_resp_err_t code, absl::string_view what) {
-  const std::string text = absl::StrCat(what, ": ", rd_kafka_err2str(code));
-  switch (code) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR:
-      return absl::OkStatus();
-    case RD_KAFKA_RESP_ERR__QUEUE_FULL:
-      return absl::ResourceExhaustedError(text);
-    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-      return absl::OutOfRangeError(text);
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-      return absl::NotFoundError(text);
-    case RD_KAFKA_RESP_ERR__BAD_MSG:
-    case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
-    case RD_KAFKA_RESP_ERR_INVALID_MSG:
-      return absl::DataLossError(text);
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-    case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
-      return absl::InvalidArgumentError(text);
-    // The cluster is not such that it could be done; trying again is no use.
-    case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
-    case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
-    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
-      return absl::FailedPreconditionError(text);
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-      return absl::PermissionDeniedError(text);
-    default:
-      return absl::UnavailableError(text);
-  }
-}
-
-int Milliseconds(absl::Duration duration) {
-  return static_cast<int>(absl::ToInt64Milliseconds(
-      std::clamp(duration, absl::ZeroDuration(), absl::Hours(1))));
-}
-
 // Between attempts at what the cluster cannot answer just now.
 constexpr absl::Duration kRetryPause = absl::Milliseconds(50);
-
-void ForwardLog(const rd_kafka_t* /*client*/, int level, const char* facility,
-                const char* text) {
-  // Below "warning" librdkafka tells of every lost connection; it reconnects.
-  if (level <= 4) {
-    LogWarning("librdkafka", {{"facility", facility}, {"text", text}});
-  }
-}
-
-absl::Status Set(rd_kafka_conf_t* conf, const std::string& name,
-                 const std::string& value) {
-  char error[256] = {};
-  if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error,
-                        sizeof(error)) != RD_KAFKA_CONF_OK) {
-    return absl::InvalidArgumentError(error);
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<ConfPtr> MakeConf() {
-  ConfPtr conf(rd_kafka_conf_new());
-  rd_kafka_conf_set_log_cb(conf.get(), ForwardLog);
-  RETURN_IF_ERROR(Set(conf.get(), "client.id", "aftercare"));
-  RETURN_IF_ERROR(Set(conf.get(), "socket.nagle.disable", "true"));
-  RETURN_IF_ERROR(Set(conf.get(), "socket.keepalive.enable", "true"));
-  RETURN_IF_ERROR(Set(conf.get(), "reconnect.backoff.ms", "50"));
-  RETURN_IF_ERROR(Set(conf.get(), "reconnect.backoff.max.ms", "1000"));
-  return conf;
-}
-
-absl::StatusOr<ClientPtr> MakeClient(rd_kafka_type_t type, ConfPtr conf) {
-  char error[256] = {};
-  rd_kafka_t* client = rd_kafka_new(type, conf.get(), error, sizeof(error));
-  if (client == nullptr) return absl::InvalidArgumentError(error);
-  conf.release();  // the client owns it now
-  return ClientPtr(client);
-}
 
 // Of a partition that is known to exist: without a leader it seems not to be
 // there, and that passes.
@@ -451,6 +360,9 @@ class KafkaReader final : public Reader {
   std::shared_ptr<Undertaker> undertaker_;
 };
 
+// Of a topic to be created.
+using Settings = std::vector<std::pair<const char*, const char*>>;
+
 class KafkaLogImpl final : public KafkaLog {
  public:
   explicit KafkaLogImpl(KafkaLogOptions options)
@@ -458,19 +370,35 @@ class KafkaLogImpl final : public KafkaLog {
 
   absl::Status Start() {
     ASSIGN_OR_RETURN(ConfPtr conf, MakeConf());
-    RETURN_IF_ERROR(SetProperties(conf.get()));
+    RETURN_IF_ERROR(SetAll(conf.get(), options_.properties));
     ASSIGN_OR_RETURN(client_, MakeClient(RD_KAFKA_PRODUCER, std::move(conf)));
     return absl::OkStatus();
   }
 
   absl::Status EnsureTopic(absl::string_view topic, int partitions) override {
+    // The truth: kept for ever, whole, and never led by a replica behind.
+    return Ensure(topic, partitions,
+                  {{"cleanup.policy", "delete"},
+                   {"retention.ms", "-1"},
+                   {"retention.bytes", "-1"}});
+  }
+
+  absl::Status EnsureCompactedTopic(absl::string_view topic) override {
+    // Small segments: only closed ones are compacted.
+    return Ensure(
+        topic, 1,
+        {{"cleanup.policy", "compact"}, {"segment.bytes", "16777216"}});
+  }
+
+  absl::Status Ensure(absl::string_view topic, int partitions,
+                      const Settings& settings) {
     if (topic.empty() || topic.find('\0') != absl::string_view::npos ||
         partitions < 1 || partitions > 10000) {
       return absl::InvalidArgumentError("topic or partition count is unusable");
     }
     absl::StatusOr<int> count = PartitionCount(topic);
     if (absl::IsNotFound(count.status())) {
-      RETURN_IF_ERROR(CreateTopic(topic, partitions));
+      RETURN_IF_ERROR(CreateTopic(topic, partitions, settings));
       const absl::Time until = absl::Now() + options_.request_timeout;
       // The broker answers before all of them know the topic.
       do {
@@ -523,7 +451,7 @@ class KafkaLogImpl final : public KafkaLog {
     RETURN_IF_ERROR(Set(
         raw, "queue.buffering.max.kbytes",
         absl::StrCat(std::max<int64_t>(1, options_.max_queued_bytes / 1024))));
-    RETURN_IF_ERROR(SetProperties(raw));
+    RETURN_IF_ERROR(SetAll(raw, options_.properties));
     RETURN_IF_ERROR(Set(raw, "enable.idempotence", "true"));
     RETURN_IF_ERROR(Set(raw, "acks", "all"));
     RETURN_IF_ERROR(Set(
@@ -547,7 +475,7 @@ class KafkaLogImpl final : public KafkaLog {
     RETURN_IF_ERROR(Set(raw, "fetch.wait.max.ms", "100"));
     RETURN_IF_ERROR(Set(raw, "fetch.error.backoff.ms", "50"));
     RETURN_IF_ERROR(Set(raw, "group.id", "aftercare-reader"));
-    RETURN_IF_ERROR(SetProperties(raw));
+    RETURN_IF_ERROR(SetAll(raw, options_.properties));
     RETURN_IF_ERROR(Set(raw, "enable.auto.commit", "false"));
     RETURN_IF_ERROR(Set(raw, "enable.auto.offset.store", "false"));
     RETURN_IF_ERROR(Set(raw, "auto.offset.reset", "error"));
@@ -580,13 +508,6 @@ class KafkaLogImpl final : public KafkaLog {
   }
 
  private:
-  absl::Status SetProperties(rd_kafka_conf_t* conf) const {
-    for (const auto& [name, value] : options_.properties) {
-      RETURN_IF_ERROR(Set(conf, name, value));
-    }
-    return absl::OkStatus();
-  }
-
   // Tells a fresh producer who leads. Else an append that comes while it still
   // connects may find no leader, and it looks again only a second later, or
   // two: too long for a claim. Without brokers appends wait anyway.
@@ -614,16 +535,16 @@ class KafkaLogImpl final : public KafkaLog {
                                             " is not there"));
   }
 
-  absl::Status CreateTopic(absl::string_view topic, int partitions) {
+  absl::Status CreateTopic(absl::string_view topic, int partitions,
+                           const Settings& settings) {
     char text[256] = {};
     rd_kafka_NewTopic_t* fresh =
         rd_kafka_NewTopic_new(std::string(topic).c_str(), partitions,
                               options_.replication_factor, text, sizeof(text));
     if (fresh == nullptr) return absl::InvalidArgumentError(text);
-    // The truth: kept for ever, whole, and never led by a replica behind.
-    rd_kafka_NewTopic_set_config(fresh, "cleanup.policy", "delete");
-    rd_kafka_NewTopic_set_config(fresh, "retention.ms", "-1");
-    rd_kafka_NewTopic_set_config(fresh, "retention.bytes", "-1");
+    for (const auto& [name, value] : settings) {
+      rd_kafka_NewTopic_set_config(fresh, name, value);
+    }
     rd_kafka_NewTopic_set_config(fresh, "unclean.leader.election.enable",
                                  "false");
     rd_kafka_NewTopic_set_config(

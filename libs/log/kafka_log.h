@@ -51,6 +51,10 @@ class KafkaLog : public Log {
   // UNAVAILABLE. INVALID_ARGUMENT for an unknown or unusable property.
   static absl::StatusOr<std::unique_ptr<KafkaLog>> Open(
       KafkaLogOptions options);
+
+  // Makes sure of a topic of one partition of which Kafka keeps the newest
+  // record of each key. One that exists is taken as it is.
+  virtual absl::Status EnsureCompactedTopic(absl::string_view topic) = 0;
 };
 
 }  // namespace aftercare::log

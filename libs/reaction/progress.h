@@ -1,10 +1,11 @@
-// How far each reaction has come, and what it could not carry out. Positions may
-// be lost: reactions then start from the beginning of their sources, and the
-// targets' memory of request_ids keeps every effect single. What is parked is
-// kept before the position passes it.
+// How far each reaction has come, and what it could not carry out. Positions
+// may be lost: reactions then start from the beginning of their sources, and
+// the targets' memory of request_ids keeps every effect single. What is parked
+// is kept before the position passes it.
 //
 //   OpenLocalProgress   one small RocksDB for all reactions of a process
-//   TopicProgress       a compacted Kafka topic, for reactions that move between
+//   TopicProgress       a compacted Kafka topic, for reactions that move
+//   between
 //                       processes (topic_progress.h)
 
 #ifndef AFTERCARE_LIBS_REACTION_PROGRESS_H_
@@ -38,9 +39,9 @@ class Progress {
   virtual absl::StatusOr<State> Load(absl::string_view stream) = 0;
 
   // Adds parked events, then moves the position.
-  virtual absl::Status Advance(absl::string_view stream,
-                               const log::FoldState& position,
-                               const std::vector<admin::v1::Parked>& parked) = 0;
+  virtual absl::Status Advance(
+      absl::string_view stream, const log::FoldState& position,
+      const std::vector<admin::v1::Parked>& parked) = 0;
 
   // Adds or replaces one parked event.
   virtual absl::Status Park(absl::string_view stream,

@@ -314,8 +314,7 @@ std::unique_ptr<Item> ReactionImpl::Decode(const log::StoredRecord& record) {
 absl::Status ReactionImpl::Map(Item& item) {
   const EventMeta& meta = item.event.meta;
   const absl::string_view company = CompanyOf(meta.parent);
-  ASSIGN_OR_RETURN(const auto policy,
-                   target_.policy(company, meta.occur_time));
+  ASSIGN_OR_RETURN(const auto policy, target_.policy(company, meta.occur_time));
   if (policy == nullptr) {
     return absl::FailedPreconditionError(
         absl::StrCat("no handbook of ", company, " was in force at ",
@@ -392,15 +391,14 @@ void ReactionImpl::Start(Item& item) {
     std::lock_guard lock(mutex_);
     ++in_shards_;
   }
-  target_.submit(
-      item.commands[item.next],
-      [this, &item](absl::StatusOr<shard::CommandResult> result) {
-        // Under the lock to the end: the destructor may be waiting.
-        std::lock_guard lock(mutex_);
-        inbox_.emplace_back(&item, std::move(result));
-        --in_shards_;
-        wake_.notify_all();
-      });
+  target_.submit(item.commands[item.next],
+                 [this, &item](absl::StatusOr<shard::CommandResult> result) {
+                   // Under the lock to the end: the destructor may be waiting.
+                   std::lock_guard lock(mutex_);
+                   inbox_.emplace_back(&item, std::move(result));
+                   --in_shards_;
+                   wake_.notify_all();
+                 });
 }
 
 void ReactionImpl::Settle(Item& item,

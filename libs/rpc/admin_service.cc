@@ -24,6 +24,7 @@
 #include "libs/log/fold.h"
 #include "libs/process/random.h"
 #include "libs/shard/apply.h"
+#include "libs/shard/checkpoint.h"
 #include "libs/shard/history_rows.h"
 
 namespace aftercare::rpc {
@@ -85,6 +86,8 @@ admin::v1::Shard::State StateOf(shard::ShardState state) {
       return admin::v1::Shard::HALTED;
     case shard::ShardState::kInDoubt:
       return admin::v1::Shard::IN_DOUBT;
+    case shard::ShardState::kFollowing:
+      return admin::v1::Shard::FOLLOWING;
   }
   return admin::v1::Shard::STATE_UNSPECIFIED;
 }
@@ -146,7 +149,7 @@ class Admin {
       return ReadAsOf(static_cast<const admin::v1::ReadAsOfRequest&>(request));
     }
     if (name == "WriteCheckpoint") {
-      return WriteCheckpoint(
+      return Checkpoint(
           static_cast<const admin::v1::WriteCheckpointRequest&>(request));
     }
     if (name == "ListParked") {
@@ -189,7 +192,8 @@ class Admin {
 
   absl::StatusOr<std::string> Verify(
       const admin::v1::VerifyShardsRequest& request) {
-    if (!request.service().empty() && FindHost(hosted_, request.service()) == nullptr) {
+    if (!request.service().empty() &&
+        FindHost(hosted_, request.service()) == nullptr) {
       return InvalidField("service", "this process runs no such service");
     }
     admin::v1::VerifyShardsResponse response;
@@ -227,8 +231,7 @@ class Admin {
     if (host == nullptr) {
       return InvalidField("service", "this process runs no such service");
     }
-    if (request.partition() < 0 ||
-        request.partition() >= host->partitions()) {
+    if (request.partition() < 0 || request.partition() >= host->partitions()) {
       return InvalidField("partition", "is out of range");
     }
     if (request.offset() < 0) {
@@ -449,7 +452,7 @@ class Admin {
     return response;
   }
 
-  absl::StatusOr<std::string> WriteCheckpoint(
+  absl::StatusOr<std::string> Checkpoint(
       const admin::v1::WriteCheckpointRequest& request) {
     std::error_code error;
     if (request.directory().empty() || request.directory()[0] != '/' ||
@@ -459,14 +462,15 @@ class Admin {
     }
     admin::v1::WriteCheckpointResponse response;
     for (const auto& host : hosted_) {
-      const std::string parent =
-          absl::StrCat(request.directory(), "/", host->service->name());
-      std::filesystem::create_directories(parent, error);
-      if (error) return InvalidField("directory", error.message());
       for (const auto& shard : host->Shards()) {
         const shard::ShardStatus status = shard->Status();
         RETURN_IF_ERROR(
-            shard->Checkpoint(absl::StrCat(parent, "/", status.partition)));
+            shard::WriteCheckpoint(
+                *shard,
+                shard::CheckpointsOf(request.directory(), status.service,
+                                     status.partition),
+                1)
+                .status());
         *response.add_shards() = ShardOf(*host->service, status);
       }
     }

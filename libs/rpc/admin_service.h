@@ -34,9 +34,9 @@ struct AdminOptions {
 
 // Everything given must outlive the server.
 void RegisterAdminService(Server& server, const Gateway& gateway,
-                          const Hosts& hosted,
-                          log::Log& log, Executor& executor,
-                          ReactionControl reactions, AdminOptions options);
+                          const Hosts& hosted, log::Log& log,
+                          Executor& executor, ReactionControl reactions,
+                          AdminOptions options);
 
 }  // namespace aftercare::rpc
 

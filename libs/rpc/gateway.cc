@@ -147,13 +147,12 @@ Gateway::Gateway(const Hosts& hosts, const Authenticator& authenticator,
 
 void Gateway::Register(Server& server) {
   for (const auto& host : hosts_) {
-    server.AddService(host->service->descriptor(),
-                      [this, h = host.get()](CallInfo info,
-                                             std::shared_ptr<Message> request,
-                                             Responder respond) {
-                        Handle(*h, std::move(info), std::move(request),
-                               std::move(respond));
-                      });
+    server.AddService(
+        host->service->descriptor(),
+        [this, h = host.get()](CallInfo info, std::shared_ptr<Message> request,
+                               Responder respond) {
+          Handle(*h, std::move(info), std::move(request), std::move(respond));
+        });
   }
 }
 
@@ -318,15 +317,15 @@ void Gateway::Command(shard::Shard& shard, const shard::Service::Method& method,
     command.traceparent = it->second;
   }
   command.request = std::move(request);
-  shard.Submit(std::move(command), [respond = std::move(respond)](
-                                       absl::StatusOr<shard::CommandResult>
-                                           result) {
-    if (!result.ok()) {
-      respond(result.status());
-    } else {
-      respond(std::move(result->row));
-    }
-  });
+  shard.Submit(std::move(command),
+               [respond = std::move(respond)](
+                   absl::StatusOr<shard::CommandResult> result) {
+                 if (!result.ok()) {
+                   respond(result.status());
+                 } else {
+                   respond(std::move(result->row));
+                 }
+               });
 }
 
 absl::StatusOr<shard::PartialAnswer> Gateway::AnswerPart(
@@ -480,12 +479,12 @@ void Gateway::QueryEverywhere(const Hosted& host, CallInfo info, Target target,
           part.set_method(info.method->name());
           part.set_request(bytes);
           for (const int p : partitions) part.add_partitions(p);
-          router_.Query(host, address, info, part,
-                        [gathering, prototype](
-                            absl::StatusOr<peer::v1::QueryResponse> answer) {
-                          gathering->Take(
-                              FromPeer(*prototype, std::move(answer)));
-                        });
+          router_.Query(
+              host, address, info, part,
+              [gathering,
+               prototype](absl::StatusOr<peer::v1::QueryResponse> answer) {
+                gathering->Take(FromPeer(*prototype, std::move(answer)));
+              });
         }
         if (!here.empty()) run_here();
       });

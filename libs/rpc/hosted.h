@@ -26,8 +26,7 @@ namespace aftercare::rpc {
 class Hosted {
  public:
   Hosted(std::shared_ptr<const shard::Service> what, int partitions)
-      : service(std::move(what)),
-        shards_(static_cast<size_t>(partitions)) {}
+      : service(std::move(what)), shards_(static_cast<size_t>(partitions)) {}
 
   const std::shared_ptr<const shard::Service> service;
 

@@ -26,8 +26,7 @@ prometheus::ClientMetric::Label Label(const char* name, std::string value) {
 // Shards are asked when Prometheus asks: nothing to keep up to date.
 class ShardCollector final : public prometheus::Collectable {
  public:
-  explicit ShardCollector(const Hosts& hosted)
-      : hosted_(hosted) {}
+  explicit ShardCollector(const Hosts& hosted) : hosted_(hosted) {}
 
   std::vector<prometheus::MetricFamily> Collect() const override {
     struct Gauge {
@@ -152,8 +151,7 @@ Metrics::Metrics(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Metrics::~Metrics() = default;
 
 absl::StatusOr<std::unique_ptr<Metrics>> Metrics::Start(
-    const std::string& address,
-    const Hosts& hosted) {
+    const std::string& address, const Hosts& hosted) {
   auto impl = std::make_unique<Impl>(hosted);
   if (!address.empty()) {
     // The HTTP library reports trouble by exceptions.

@@ -24,8 +24,7 @@ class Metrics {
   // `address` host:port of the endpoint /metrics; empty: counted, not shown.
   // Port 0 takes a free one. `hosted` must outlive it.
   static absl::StatusOr<std::unique_ptr<Metrics>> Start(
-      const std::string& address,
-      const Hosts& hosted);
+      const std::string& address, const Hosts& hosted);
   ~Metrics();
 
   // For ServerOptions; valid as long as this object.

@@ -112,9 +112,8 @@ void Owners::Run() {
     queue_.pop_front();
     const int wrong = entries_[key].wrong;
     lock.unlock();
-    auto found =
-        ReadOwner(log_, {key.first, key.second},
-                  std::min(kWindow << std::min(wrong, 10), kWidest));
+    auto found = ReadOwner(log_, {key.first, key.second},
+                           std::min(kWindow << std::min(wrong, 10), kWidest));
     lock.lock();
     Entry& entry = entries_[key];
     entry.asked = false;
@@ -128,13 +127,14 @@ void Owners::Run() {
                               " cannot be found: ", found.status().message())),
           absl::Seconds(1));
     } else if (found->empty()) {
-      answer = WithRetryDelay(
-          Refuse(common::v1::REASON_NOT_OWNER,
-                 absl::StrCat("nobody has claimed ", key.first, "/", key.second,
-                              " yet")),
-          absl::Seconds(1));
+      answer =
+          WithRetryDelay(Refuse(common::v1::REASON_NOT_OWNER,
+                                absl::StrCat("nobody has claimed ", key.first,
+                                             "/", key.second, " yet")),
+                         absl::Seconds(1));
     } else {
-      entry.wrong = entry.stale && entry.address == *found ? entry.wrong + 1 : 0;
+      entry.wrong =
+          entry.stale && entry.address == *found ? entry.wrong + 1 : 0;
       entry.address = *found;
       entry.stale = false;
       entry.read_time = absl::Now();

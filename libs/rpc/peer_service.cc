@@ -16,9 +16,8 @@ namespace {
 using google::protobuf::Message;
 
 absl::Status NotHere(absl::string_view service, int partition) {
-  return Refuse(
-      common::v1::REASON_NOT_OWNER,
-      absl::StrCat(service, "/", partition, " does not run here"));
+  return Refuse(common::v1::REASON_NOT_OWNER,
+                absl::StrCat(service, "/", partition, " does not run here"));
 }
 
 absl::StatusOr<const Hosted*> HostOf(const Hosts& hosts,
@@ -103,8 +102,7 @@ absl::StatusOr<std::string> Query(const Gateway& gateway, const Hosts& hosts,
                                   CallInfo info,
                                   const peer::v1::QueryRequest& request) {
   ASSIGN_OR_RETURN(const Hosted* host, HostOf(hosts, request.service()));
-  info.method =
-      host->service->descriptor()->FindMethodByName(request.method());
+  info.method = host->service->descriptor()->FindMethodByName(request.method());
   if (info.method == nullptr) {
     return Refuse(common::v1::REASON_METHOD_UNKNOWN,
                   "this server does not know the method");
@@ -145,8 +143,9 @@ void RegisterPeerService(Server& server, const Gateway& gateway,
     const std::string& name = info.method->name();
     if (name == "Query") {
       if (!executor.Run([&gateway, &hosts, info, request, respond] {
-            respond(Query(gateway, hosts, info,
-                          static_cast<const peer::v1::QueryRequest&>(*request)));
+            respond(
+                Query(gateway, hosts, info,
+                      static_cast<const peer::v1::QueryRequest&>(*request)));
           })) {
         respond(WithRetryDelay(
             Refuse(common::v1::REASON_OVERLOADED, "too many queries wait"),

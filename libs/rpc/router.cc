@@ -15,13 +15,12 @@ namespace aftercare::rpc {
 namespace {
 
 std::string PeerMethod(const char* name) {
-  return absl::StrCat(
-      "/",
-      peer::v1::SubmitRequest::descriptor()
-          ->file()
-          ->FindServiceByName("PeerService")
-          ->full_name(),
-      "/", name);
+  return absl::StrCat("/",
+                      peer::v1::SubmitRequest::descriptor()
+                          ->file()
+                          ->FindServiceByName("PeerService")
+                          ->full_name(),
+                      "/", name);
 }
 
 absl::Status NotHere(const Hosted& host, int partition) {
@@ -93,17 +92,17 @@ void Router::Find(const Hosted& host, int partition, Owners::Done done) {
     done(NotHere(host, partition));
     return;
   }
-  owners_->Find({host.service->topic(), partition},
-                [this, &host, partition, done = std::move(done)](
-                    absl::StatusOr<std::string> address) {
-                  // Just handed over, or about to begin.
-                  if (address.ok() && *address == address_) {
-                    owners_->Forget({host.service->topic(), partition},
-                                    *address);
-                    address = NotHere(host, partition);
-                  }
-                  done(std::move(address));
-                });
+  owners_->Find(
+      {host.service->topic(), partition},
+      [this, &host, partition,
+       done = std::move(done)](absl::StatusOr<std::string> address) {
+        // Just handed over, or about to begin.
+        if (address.ok() && *address == address_) {
+          owners_->Forget({host.service->topic(), partition}, *address);
+          address = NotHere(host, partition);
+        }
+        done(std::move(address));
+      });
 }
 
 void Router::Pass(std::shared_ptr<Passing> passing) {
@@ -174,8 +173,8 @@ void Router::Forward(const Hosted& host, int partition, const CallInfo& info,
   passing->call.metadata = Passed(info);
   // Weak: the answer's end would hold itself.
   passing->done = [weak = std::weak_ptr<Passing>(passing), label = info.label,
-                   respond = std::move(respond)](
-                      absl::StatusOr<std::string> answer) {
+                   respond =
+                       std::move(respond)](absl::StatusOr<std::string> answer) {
     if (const auto self = weak.lock(); self != nullptr && label != nullptr) {
       for (const auto& [key, value] : self->trailers) {
         if (absl::StartsWith(key, "x-aftercare-")) label(key, value);
@@ -296,8 +295,8 @@ void Router::Query(
           done(std::move(response));
           return;
         }
-        absl::Status status = answer.ok() ? absl::InternalError("no parse")
-                                          : answer.status();
+        absl::Status status =
+            answer.ok() ? absl::InternalError("no parse") : answer.status();
         if (NoAnswer(status) || ReasonOf(status) == "NOT_OWNER") {
           for (const int partition : partitions) {
             owners_->Forget({host.service->topic(), partition}, address);
@@ -305,9 +304,10 @@ void Router::Query(
         }
         if (NoAnswer(status)) {
           status = WithRetryDelay(
-              Refuse(common::v1::REASON_OWNER_UNREACHABLE,
-                     "a process that owns some of the partitions did not answer",
-                     {{"owner", address}}),
+              Refuse(
+                  common::v1::REASON_OWNER_UNREACHABLE,
+                  "a process that owns some of the partitions did not answer",
+                  {{"owner", address}}),
               absl::Milliseconds(500));
         }
         done(status);

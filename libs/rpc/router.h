@@ -64,8 +64,8 @@ class Router {
 
   // The addresses of the owners of partitions, with those each owns. Fails when
   // one has none or is this process's own although it does not run here.
-  using Located =
-      std::function<void(absl::StatusOr<std::map<std::string, std::vector<int>>>)>;
+  using Located = std::function<void(
+      absl::StatusOr<std::map<std::string, std::vector<int>>>)>;
   void Locate(const Hosted& host, std::vector<int> partitions, Located done);
 
   // Asks one owner for its part of a query; `info` is that of the query.

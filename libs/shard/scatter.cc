@@ -60,11 +60,10 @@ absl::StatusOr<std::unique_ptr<Message>> MergePages(
       order.push_back({&answer.places.entries[i], a, i});
     }
   }
-  std::sort(order.begin(), order.end(), [](const Entry& a, const Entry& b) {
-    return *a.place < *b.place;
-  });
-  const auto limit = static_cast<size_t>(PageLimit(
-      request.GetReflection()->GetInt32(request, size)));
+  std::sort(order.begin(), order.end(),
+            [](const Entry& a, const Entry& b) { return *a.place < *b.place; });
+  const auto limit = static_cast<size_t>(
+      PageLimit(request.GetReflection()->GetInt32(request, size)));
   if (order.size() > limit) {
     order.resize(limit);
     more = true;

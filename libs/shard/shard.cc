@@ -29,6 +29,7 @@
 #include "libs/process/logging.h"
 #include "libs/process/random.h"
 #include "libs/shard/apply.h"
+#include "libs/shard/checkpoint.h"
 #include "libs/shard/history_rows.h"
 #include "libs/shard/replay.h"
 #include "libs/store/digest.h"
@@ -43,6 +44,8 @@ constexpr absl::Duration kSpaceCheckInterval = absl::Seconds(1);
 // How often a long replay says how far it is.
 constexpr absl::Duration kProgressEvery = absl::Seconds(3);
 constexpr int kReadBatch = 2000;
+// How long a standby may take to notice that it is promoted.
+constexpr absl::Duration kFollowWait = absl::Milliseconds(100);
 
 // A reader that keeps its database open as long as it lives.
 class PinnedSnapshot final : public RowReader {
@@ -135,10 +138,19 @@ class ShardImpl final : public Shard {
         row_format_(RowFormat(service)) {
     status_.service = service.name();
     status_.partition = partition;
+    following_ = options_.follow;
     thread_ = std::thread([this] { Run(); });
   }
 
   ~ShardImpl() override { Stop(); }
+
+  void Promote() override {
+    {
+      std::lock_guard lock(mutex_);
+      following_ = false;
+    }
+    wake_.notify_all();
+  }
 
   void Stop() override {
     {
@@ -187,7 +199,7 @@ class ShardImpl final : public Shard {
 
   absl::StatusOr<Verdict> Verify(const std::string& scratch) override;
 
-  absl::Status Checkpoint(const std::string& directory) override {
+  absl::StatusOr<int64_t> Checkpoint(const std::string& directory) override {
     std::shared_ptr<store::RowStore> store;
     {
       std::lock_guard lock(mutex_);
@@ -226,6 +238,11 @@ class ShardImpl final : public Shard {
   void Enqueue(Waiting waiting);
   void Run();
   absl::Status OpenStore();
+  // Into an empty directory; without effect when there is none that is good.
+  absl::Status RestoreCheckpoint(const store::RowStoreOptions& options);
+  bool Fits(const common::v1::ShardMeta& meta) const;
+  // Reads along until promoted. CANCELLED: stopping.
+  absl::Status Follow();
   // Claims and catches up. OK: owner, ready to serve.
   absl::Status Own();
   absl::StatusOr<int64_t> AppendClaim();
@@ -269,6 +286,7 @@ class ShardImpl final : public Shard {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;                   // guarded by mutex_
+  bool following_ = false;                  // guarded by mutex_
   bool accepting_ = false;                  // guarded by mutex_
   bool readable_ = false;                   // guarded by mutex_
   std::deque<Waiting> queue_;               // guarded by mutex_
@@ -398,13 +416,9 @@ absl::Status ShardImpl::OpenStore() {
     old.swap(store_);
   }
   auto opened = store::RowStore::Open(service_.schema(), options);
-  const bool unusable =
-      absl::IsDataLoss(opened.status()) ||
-      (opened.ok() && (*opened)->meta().offset() > 0 &&
-       ((*opened)->meta().row_format() != row_format_ ||
-        (*opened)->meta().topic() != topic_partition_.topic ||
-        (*opened)->meta().partition() != topic_partition_.partition ||
-        (*opened)->meta().partitions() != partitions_));
+  const bool unusable = absl::IsDataLoss(opened.status()) ||
+                        (opened.ok() && (*opened)->meta().offset() > 0 &&
+                         !Fits((*opened)->meta()));
   if (unusable) {
     LogWarning("rows cannot be used: wiped, replaying from the log",
                {{"directory", options.directory}});
@@ -413,9 +427,118 @@ absl::Status ShardImpl::OpenStore() {
     opened = store::RowStore::Open(service_.schema(), options);
   }
   if (!opened.ok()) return opened.status();
+  if (!options_.checkpoints.empty() && (*opened)->meta().offset() == 0) {
+    opened = absl::UnavailableError("closed");
+    RETURN_IF_ERROR(RestoreCheckpoint(options));
+    opened = store::RowStore::Open(service_.schema(), options);
+    if (!opened.ok()) return opened.status();
+  }
   std::lock_guard lock(mutex_);
   store_ = *std::move(opened);
   return absl::OkStatus();
+}
+
+bool ShardImpl::Fits(const common::v1::ShardMeta& meta) const {
+  return meta.row_format() == row_format_ &&
+         meta.topic() == topic_partition_.topic &&
+         meta.partition() == topic_partition_.partition &&
+         meta.partitions() == partitions_;
+}
+
+absl::Status ShardImpl::RestoreCheckpoint(
+    const store::RowStoreOptions& options) {
+  for (const int64_t offset : ListCheckpoints(options_.checkpoints)) {
+    const std::string path = CheckpointAt(options_.checkpoints, offset);
+    RETURN_IF_ERROR(store::WipeDirectory(options.directory));
+    std::error_code error;
+    std::filesystem::create_directories(
+        std::filesystem::path(options.directory).parent_path(), error);
+    std::filesystem::copy(path, options.directory,
+                          std::filesystem::copy_options::recursive, error);
+    std::string problem;
+    if (error) {
+      problem = error.message();
+    } else {
+      const auto rows = store::RowStore::Open(service_.schema(), options);
+      const auto scan =
+          rows.ok() ? (*rows)->ScanDigest()
+                    : absl::StatusOr<store::RowStore::Scan>(rows.status());
+      if (!scan.ok()) {
+        problem = std::string(scan.status().message());
+      } else if (!Fits(scan->meta)) {
+        problem = "it is of other rows";
+      } else if (absl::MakeUint128(scan->meta.digest_high(),
+                                   scan->meta.digest_low()) != scan->digest) {
+        problem = "its rows do not fit their digest";
+      } else {
+        LogInfo("rows begin with a checkpoint",
+                {{"checkpoint", path}, {"directory", options.directory}});
+        return absl::OkStatus();
+      }
+    }
+    LogWarning("a checkpoint is not used",
+               {{"checkpoint", path}, {"problem", problem}});
+  }
+  return store::WipeDirectory(options.directory);
+}
+
+absl::Status ShardImpl::Follow() {
+  const auto over = [this] {
+    std::lock_guard lock(mutex_);
+    return stopping_ || !following_;
+  };
+  if (over()) return absl::OkStatus();
+  {
+    std::lock_guard lock(mutex_);
+    status_.state = ShardState::kFollowing;
+  }
+  store_->DropPending();
+  Replayer replayer(service_, applier_, *store_, options_.replay_stretch_rows);
+  std::unique_ptr<log::Reader> reader;
+  while (!over()) {
+    absl::StatusOr<std::vector<log::StoredRecord>> batch;
+    if (reader == nullptr) {
+      auto opened = log_.OpenReader(topic_partition_, replayer.fold().offset());
+      if (!opened.ok()) {
+        batch = opened.status();
+      } else {
+        reader = *std::move(opened);
+      }
+    }
+    if (reader != nullptr) batch = reader->Read(kReadBatch, kFollowWait);
+    absl::Status status = batch.status();
+    for (size_t i = 0; status.ok() && i < batch->size(); ++i) {
+      status = replayer.Feed(std::move((*batch)[i]));
+    }
+    if (status.ok() && !batch->empty()) {
+      // Rows that lag behind cost the takeover nothing but their replay.
+      if (batch->size() < kReadBatch) status = replayer.Flush();
+      std::lock_guard lock(mutex_);
+      status_.offset = replayer.fold().offset();
+    }
+    if (status.ok()) continue;
+    // An owner would halt where a standby waits: what is wrong with the log
+    // shows there, and again here when it comes to claiming.
+    LogWarning("a standby cannot read along",
+               {{"topic", topic_partition_.topic},
+                {"partition", absl::StrCat(topic_partition_.partition)},
+                {"problem", std::string(status.message())}});
+    reader.reset();
+    if (!batch.ok()) {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, std::chrono::seconds(1),
+                     [this] { return stopping_ || !following_; });
+      continue;
+    }
+    RETURN_IF_ERROR(replayer.Flush());
+    if (!absl::IsDataLoss(status)) return status;
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return stopping_ || !following_; });
+  }
+  RETURN_IF_ERROR(replayer.Flush());
+  PublishPosition();
+  SetState(ShardState::kReplaying);
+  return stopping() ? absl::CancelledError("stopping") : absl::OkStatus();
 }
 
 void ShardImpl::DropAppender() {
@@ -598,6 +721,7 @@ void ShardImpl::Run() {
       status = OpenStore();
       open = status.ok();
     }
+    if (status.ok()) status = Follow();
     if (status.ok()) status = Own();
     if (!status.ok()) {
       bool halted = false;

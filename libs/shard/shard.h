@@ -71,7 +71,14 @@ struct CommandResult {
 
 using CommandCallback = std::function<void(absl::StatusOr<CommandResult>)>;
 
-enum class ShardState { kReplaying, kServing, kReadOnly, kHalted, kInDoubt };
+enum class ShardState {
+  kReplaying,
+  kServing,
+  kReadOnly,
+  kHalted,
+  kInDoubt,
+  kFollowing
+};
 
 struct ShardStatus {
   std::string service;
@@ -96,6 +103,11 @@ struct ShardOptions {
   std::string directory;  // this shard's own
   std::string owner;      // process name for the claim
   std::string address;    // advertised in the claim
+  // Begin as a standby: read along without claiming, until Promote.
+  bool follow = false;
+  // Where the partition's checkpoints are (checkpoint.h); empty: none. The
+  // newest whose rows fit their digest is taken when the directory is empty.
+  std::string checkpoints;
   int max_queued_commands = 4096;
   int max_inflight_records = 1024;
   int64_t max_inflight_bytes = 8 << 20;
@@ -122,8 +134,8 @@ struct ShardOptions {
 // Thread-safe.
 class Shard {
  public:
-  // Starts the thread: own, catch up, serve. `log`, `service` and `clock` must
-  // outlive the shard.
+  // Starts the thread: own, catch up, serve; or follow. `log`, `service` and
+  // `clock` must outlive the shard.
   static absl::StatusOr<std::unique_ptr<Shard>> Start(
       log::Log& log, const Service& service, int partition, int partitions,
       ShardOptions options, Clock& clock = SystemClock());
@@ -136,6 +148,9 @@ class Shard {
   // is closed and the directory is free, but for readers that still live.
   // Afterwards commands are refused with SHUTTING_DOWN. May be repeated.
   virtual void Stop() = 0;
+
+  // Ends following: claims, reads the tail, serves. Without effect on an owner.
+  virtual void Promote() = 0;
 
   // Never blocks. `done` runs once, on the shard's thread or before Submit
   // returns; it must not block.
@@ -170,8 +185,9 @@ class Shard {
       const std::string& scratch_directory) = 0;
 
   // Writes a RocksDB checkpoint with its fold state; the directory must not
-  // exist. A shard started on a copy of it replays only the tail.
-  virtual absl::Status Checkpoint(const std::string& directory) = 0;
+  // exist. A shard started on a copy of it replays only the tail. The offset
+  // it goes on from.
+  virtual absl::StatusOr<int64_t> Checkpoint(const std::string& directory) = 0;
 };
 
 }  // namespace aftercare::shard

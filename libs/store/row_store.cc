@@ -472,11 +472,25 @@ absl::StatusOr<RowStore::Scan> RowStore::ScanDigest() const {
   return scan;
 }
 
-absl::Status RowStore::WriteCheckpoint(const std::string& directory) const {
+absl::StatusOr<int64_t> RowStore::WriteCheckpoint(
+    const std::string& directory) const {
   rocksdb::Checkpoint* raw = nullptr;
   RETURN_IF_ERROR(ToStatus(rocksdb::Checkpoint::Create(db_.get(), &raw)));
   std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
-  return ToStatus(checkpoint->CreateCheckpoint(directory));
+  RETURN_IF_ERROR(ToStatus(checkpoint->CreateCheckpoint(directory)));
+  // Rows go on meanwhile: only the copy itself knows where it stands.
+  rocksdb::DB* copy = nullptr;
+  RETURN_IF_ERROR(ToStatus(
+      rocksdb::DB::OpenForReadOnly(rocksdb::Options(), directory, &copy)));
+  const std::unique_ptr<rocksdb::DB> owner(copy);
+  std::string bytes;
+  common::v1::ShardMeta meta;
+  RETURN_IF_ERROR(
+      ToStatus(owner->Get(rocksdb::ReadOptions(), ToSlice(kMetaKey), &bytes)));
+  if (!meta.ParseFromString(bytes)) {
+    return absl::DataLossError("position is unreadable");
+  }
+  return meta.offset();
 }
 
 bool RowStore::HasBackgroundError() const {

@@ -165,7 +165,7 @@ class RowStore final : public RowReader, public RowEditor {
 
   // A RocksDB checkpoint (hard links where possible) in a directory that does
   // not exist yet.
-  absl::Status WriteCheckpoint(const std::string& directory) const;
+  absl::StatusOr<int64_t> WriteCheckpoint(const std::string& directory) const;
 
   // True when RocksDB has met a background error: reopen.
   bool HasBackgroundError() const;

@@ -84,10 +84,11 @@ class GatedShard final : public shard::Shard {
   }
   shard::ShardStatus Status() const override { return shard_->Status(); }
   void Stop() override { shard_->Stop(); }
+  void Promote() override { shard_->Promote(); }
   absl::StatusOr<Verdict> Verify(const std::string& scratch) override {
     return shard_->Verify(scratch);
   }
-  absl::Status Checkpoint(const std::string& directory) override {
+  absl::StatusOr<int64_t> Checkpoint(const std::string& directory) override {
     return shard_->Checkpoint(directory);
   }
 

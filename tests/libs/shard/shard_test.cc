@@ -9,6 +9,8 @@
 #include "aftercare/intake/v1/resources.pb.h"
 #include "libs/base/refusal.h"
 #include "libs/log/fold.h"
+#include "libs/shard/checkpoint.h"
+#include "rocksdb/db.h"
 #include "services/intake/domain/tables.h"
 #include "tests/libs/shard/shard_fixture.h"
 
@@ -83,6 +85,108 @@ TEST_F(ShardTest, ACheckpointSeedsAnEmptyDisk) {
   std::filesystem::rename(dir_ / "checkpoint", options_.directory);
   Start();
   EXPECT_EQ(shard_->Status().digest, before.digest);
+}
+
+TEST_F(ShardTest, AStandbyFollowsAndTakesOverWhenItIsPromoted) {
+  Start();
+  Fill(5);
+  ShardOptions standby_options = options_;
+  standby_options.directory = dir_ / "standby";
+  standby_options.follow = true;
+  const auto standby = StartShard(standby_options);
+  const int64_t end = log_->End({service_.topic(), 0}).value();
+  while (standby->Status().offset < end) std::this_thread::yield();
+  EXPECT_EQ(standby->Status().state, ShardState::kFollowing);
+  // It answers nothing, and it has claimed nothing.
+  EXPECT_EQ(ReasonOf(standby->Snapshot().status()), "NOT_READY");
+  EXPECT_EQ(log_->End({service_.topic(), 0}).value(), end);
+  ASSERT_TRUE(Run("OpenCase", OpenCase("c1", "later")).ok());
+  const ShardStatus before = shard_->Status();
+
+  standby->Promote();
+  while (standby->Status().state != ShardState::kServing) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(standby->Status().digest, before.digest);
+  EXPECT_EQ(standby->Status().events, before.events);
+  EXPECT_GT(standby->Status().claim, before.claim);
+}
+
+TEST_F(ShardTest, AStandbyCanBeStopped) {
+  options_.follow = true;
+  shard_ = StartShard(options_);
+  AwaitState(ShardState::kFollowing);
+  shard_->Stop();
+  options_.follow = false;
+  Start();
+}
+
+TEST_F(ShardTest, AnEmptyDiskBeginsWithTheNewestGoodCheckpoint) {
+  Start();
+  Fill(5);
+  const std::string checkpoints = CheckpointsOf(dir_ / "c", "intake", 0);
+  const auto older = WriteCheckpoint(*shard_, checkpoints, 2);
+  ASSERT_TRUE(older.ok()) << older.status();
+  ASSERT_TRUE(Run("OpenCase", OpenCase("c1", "later")).ok());
+  const auto newer = WriteCheckpoint(*shard_, checkpoints, 2);
+  ASSERT_TRUE(newer.ok()) << newer.status();
+  ASSERT_TRUE(Run("OpenCase", OpenCase("c1", "last")).ok());
+  const ShardStatus before = shard_->Status();
+  // A row of the newer one is changed: its digest no longer fits.
+  {
+    rocksdb::DB* raw = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(rocksdb::Options(), *newer, &raw).ok());
+    const std::unique_ptr<rocksdb::DB> db(raw);
+    ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), "case/zzz", "x").ok());
+  }
+  shard_.reset();
+  std::filesystem::remove_all(options_.directory);
+  options_.checkpoints = checkpoints;
+  ::testing::internal::CaptureStderr();
+  Start();
+  const std::string told = ::testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(absl::StrContains(told, "a checkpoint is not used")) << told;
+  EXPECT_TRUE(absl::StrContains(told, *older)) << told;
+  EXPECT_EQ(shard_->Status().digest, before.digest);
+  EXPECT_EQ(shard_->Status().events, before.events);
+  const auto verdict = shard_->Verify(dir_ / "scratch");
+  ASSERT_TRUE(verdict.ok()) << verdict.status();
+  EXPECT_TRUE(verdict->ok) << verdict->problem;
+}
+
+TEST_F(ShardTest, CheckpointsOfAnotherPartitionAreNotUsed) {
+  Start();
+  Fill(5);
+  const std::string checkpoints = CheckpointsOf(dir_ / "c", "intake", 0);
+  ASSERT_TRUE(WriteCheckpoint(*shard_, checkpoints, 1).ok());
+  const ShardStatus before = shard_->Status();
+  shard_.reset();
+  ASSERT_TRUE(log_->EnsureTopic("another", 1).ok());
+  std::filesystem::remove_all(options_.directory);
+  Service other = intake::MakeIntakeService();
+  other.set_row_version(other.row_version() + 1);
+  options_.checkpoints = checkpoints;
+  auto shard = Shard::Start(*log_, other, 0, 1, options_, clock_).value();
+  while (shard->Status().state != ShardState::kServing) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(shard->Status().digest, before.digest);
+}
+
+TEST_F(ShardTest, OnlyTheNewestCheckpointsAreKept) {
+  Start();
+  Fill(1);
+  const std::string checkpoints = CheckpointsOf(dir_ / "c", "intake", 0);
+  for (const char* id : {"a", "b", "c"}) {
+    ASSERT_TRUE(Run("OpenCase", OpenCase("c1", id)).ok());
+    // The same place twice is one.
+    ASSERT_TRUE(WriteCheckpoint(*shard_, checkpoints, 2).ok());
+    ASSERT_TRUE(WriteCheckpoint(*shard_, checkpoints, 2).ok());
+  }
+  const auto offsets = ListCheckpoints(checkpoints);
+  ASSERT_EQ(offsets.size(), 2u);
+  EXPECT_EQ(offsets[0], shard_->Status().offset);
+  EXPECT_LT(offsets[1], offsets[0]);
 }
 
 TEST_F(ShardTest, ARepeatedRequestIdHasOneEffect) {
