@@ -175,6 +175,9 @@ class Admin {
       for (const auto& shard : host->Shards()) {
         *status.add_shards() = ShardOf(*host->service, shard->Status());
       }
+      for (const auto& standby : host->Standbys()) {
+        *status.add_shards() = ShardOf(*host->service, standby->Status());
+      }
     }
     if (reactions_.status != nullptr) {
       for (auto& reaction : reactions_.status()) {

@@ -79,6 +79,13 @@ absl::Status RightsKnown(shard::Shard& shard) {
 
 }  // namespace
 
+absl::Status PartitionsKnown(const Hosted& host) {
+  if (host.partitions() > 0) return absl::OkStatus();
+  return WithRetryDelay(Refuse(common::v1::REASON_NOT_READY,
+                               "the log has not answered the server yet"),
+                        absl::Seconds(1));
+}
+
 std::string TextAt(const Message& message, absl::string_view path) {
   const Message* at = &message;
   const std::vector<std::string> steps = absl::StrSplit(path, '.');
@@ -255,6 +262,10 @@ void Gateway::Handle(const Hosted& host, CallInfo info,
   auto target = Resolve(*method, *request);
   if (!target.ok()) {
     respond(target.status());
+    return;
+  }
+  if (absl::Status known = PartitionsKnown(host); !known.ok()) {
+    respond(known);
     return;
   }
   if (target->everywhere) {

@@ -50,6 +50,12 @@ void Apply(const Hosts& hosts, Router& router, const CallInfo& info,
     respond(policy.status());
     return;
   }
+  for (const auto& host : hosts) {
+    if (absl::Status known = PartitionsKnown(*host); !known.ok()) {
+      respond(known);
+      return;
+    }
+  }
   auto gathering = std::make_shared<Gathering>();
   gathering->respond = std::move(respond);
   gathering->answer = request.handbook().SerializeAsString();
@@ -131,6 +137,10 @@ void RegisterHandbookService(Server& server, const Gateway& gateway,
     const std::string company = TextAt(*request, field);
     const auto shard = AnyShard(hosts);
     if (!apply && shard == nullptr) {
+      if (absl::Status known = PartitionsKnown(*hosts.front()); !known.ok()) {
+        respond(known);
+        return;
+      }
       // Nothing is known here; any other process knows.
       router.Forward(*hosts.front(), 0, info, request->SerializeAsString(),
                      std::move(respond));

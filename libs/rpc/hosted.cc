@@ -6,6 +6,17 @@
 
 namespace aftercare::rpc {
 
+void Hosted::Open(int partitions) {
+  std::lock_guard lock(mutex_);
+  shards_.resize(static_cast<size_t>(partitions));
+  standbys_.resize(static_cast<size_t>(partitions));
+}
+
+int Hosted::partitions() const {
+  std::lock_guard lock(mutex_);
+  return static_cast<int>(shards_.size());
+}
+
 int Hosted::PartitionOf(absl::string_view boundary) const {
   return log::PartitionOf(boundary, partitions());
 }
@@ -15,13 +26,17 @@ std::shared_ptr<shard::Shard> Hosted::Find(int partition) const {
   return shards_[static_cast<size_t>(partition)];
 }
 
-std::vector<std::shared_ptr<shard::Shard>> Hosted::Shards() const {
-  std::vector<std::shared_ptr<shard::Shard>> running;
-  std::lock_guard lock(mutex_);
-  for (const auto& shard : shards_) {
-    if (shard != nullptr) running.push_back(shard);
+Hosted::Slots Hosted::Taken(const Slots& slots) {
+  Slots taken;
+  for (const auto& shard : slots) {
+    if (shard != nullptr) taken.push_back(shard);
   }
-  return running;
+  return taken;
+}
+
+std::vector<std::shared_ptr<shard::Shard>> Hosted::Shards() const {
+  std::lock_guard lock(mutex_);
+  return Taken(shards_);
 }
 
 void Hosted::Put(int partition, std::shared_ptr<shard::Shard> shard) {
@@ -32,6 +47,21 @@ void Hosted::Put(int partition, std::shared_ptr<shard::Shard> shard) {
 std::shared_ptr<shard::Shard> Hosted::Take(int partition) {
   std::lock_guard lock(mutex_);
   return std::exchange(shards_[static_cast<size_t>(partition)], nullptr);
+}
+
+std::vector<std::shared_ptr<shard::Shard>> Hosted::Standbys() const {
+  std::lock_guard lock(mutex_);
+  return Taken(standbys_);
+}
+
+void Hosted::PutStandby(int partition, std::shared_ptr<shard::Shard> shard) {
+  std::lock_guard lock(mutex_);
+  standbys_[static_cast<size_t>(partition)] = std::move(shard);
+}
+
+std::shared_ptr<shard::Shard> Hosted::TakeStandby(int partition) {
+  std::lock_guard lock(mutex_);
+  return std::exchange(standbys_[static_cast<size_t>(partition)], nullptr);
 }
 
 std::shared_ptr<const handbook::Policy> Hosted::PolicyAt(

@@ -5,7 +5,8 @@
 // A service as a process knows it: what it is, into how many partitions it is
 // divided, and which of their shards run here just now. With the embedded log
 // all of them do; on Kafka they come and go with the assignment, and a process
-// that only passes calls on has none.
+// that only passes calls on has none. Standbys are kept apart: they answer
+// nothing.
 
 #ifndef AFTERCARE_LIBS_RPC_HOSTED_H_
 #define AFTERCARE_LIBS_RPC_HOSTED_H_
@@ -25,12 +26,22 @@ namespace aftercare::rpc {
 // Thread-safe.
 class Hosted {
  public:
-  Hosted(std::shared_ptr<const shard::Service> what, int partitions)
-      : service(std::move(what)), shards_(static_cast<size_t>(partitions)) {}
+  // `partitions` 0: not known yet, see Open.
+  explicit Hosted(std::shared_ptr<const shard::Service> what,
+                  int partitions = 0)
+      : service(std::move(what)) {
+    Open(partitions);
+  }
 
   const std::shared_ptr<const shard::Service> service;
 
-  int partitions() const { return static_cast<int>(shards_.size()); }
+  // Once, before anything is put here.
+  void Open(int partitions);
+
+  // 0 while the log has not been asked yet: no call can be answered.
+  int partitions() const;
+
+  // Needs partitions() to be known.
   int PartitionOf(absl::string_view boundary) const;
 
   // Null when the partition's shard does not run here.
@@ -45,6 +56,11 @@ class Hosted {
   // hold it a little longer.
   std::shared_ptr<shard::Shard> Take(int partition);
 
+  // The same for standbys.
+  std::vector<std::shared_ptr<shard::Shard>> Standbys() const;
+  void PutStandby(int partition, std::shared_ptr<shard::Shard> shard);
+  std::shared_ptr<shard::Shard> TakeStandby(int partition);
+
   // The company's policy in force at `at` as any shard here knows it; null when
   // none does.
   std::shared_ptr<const handbook::Policy> PolicyAt(absl::string_view company,
@@ -52,7 +68,11 @@ class Hosted {
 
  private:
   mutable std::mutex mutex_;
-  std::vector<std::shared_ptr<shard::Shard>> shards_;  // guarded by mutex_
+  using Slots = std::vector<std::shared_ptr<shard::Shard>>;
+  static Slots Taken(const Slots& slots);
+
+  Slots shards_;    // guarded by mutex_
+  Slots standbys_;  // guarded by mutex_
 };
 
 // The services a process knows.

@@ -24,6 +24,7 @@ absl::StatusOr<const Hosted*> HostOf(const Hosts& hosts,
                                      const std::string& service) {
   const Hosted* host = FindHost(hosts, service);
   if (host == nullptr) return InvalidField("service", "is not known here");
+  RETURN_IF_ERROR(PartitionsKnown(*host));
   return host;
 }
 

@@ -77,8 +77,10 @@ struct Router::Passing {
   std::function<void(absl::StatusOr<std::string>)> done;
 };
 
-Router::Router(Owners* owners, std::string address)
-    : owners_(owners), address_(std::move(address)) {}
+void Router::Announce(std::string address) {
+  std::lock_guard lock(mutex_);
+  address_ = std::move(address);
+}
 
 std::shared_ptr<Client> Router::ClientOf(const std::string& address) {
   std::lock_guard lock(mutex_);
@@ -96,8 +98,12 @@ void Router::Find(const Hosted& host, int partition, Owners::Done done) {
       {host.service->topic(), partition},
       [this, &host, partition,
        done = std::move(done)](absl::StatusOr<std::string> address) {
+        const auto is_own = [this](const std::string& found) {
+          std::lock_guard lock(mutex_);
+          return found == address_;
+        };
         // Just handed over, or about to begin.
-        if (address.ok() && *address == address_) {
+        if (address.ok() && is_own(*address)) {
           owners_->Forget({host.service->topic(), partition}, *address);
           address = NotHere(host, partition);
         }

@@ -37,10 +37,13 @@ inline constexpr char kForwardedMetadata[] = "x-aftercare-forwarded";
 // Thread-safe.
 class Router {
  public:
-  // `owners` null: only what runs here can be reached. `address` is what this
-  // process writes into its claims. `owners` and every host given later must
-  // outlive the router.
-  Router(Owners* owners, std::string address);
+  // `owners` null: only what runs here can be reached. `owners` and every host
+  // given later must outlive the router.
+  explicit Router(Owners* owners) : owners_(owners) {}
+
+  // What this process writes into its claims. To be said before any host is
+  // open (Hosted::Open).
+  void Announce(std::string address);
 
   // How long a call that was passed on may go unanswered. A process that has
   // stopped without ending would hold its callers up for as long as they let
@@ -83,8 +86,8 @@ class Router {
             absl::StatusOr<std::string> answer);
 
   Owners* const owners_;
-  const std::string address_;
   std::mutex mutex_;
+  std::string address_;                                     // guarded by mutex_
   std::map<std::string, std::shared_ptr<Client>> clients_;  // guarded by mutex_
 };
 

@@ -93,7 +93,7 @@ double MeasureCommands(int callers, double seconds) {
   }
   rpc::InsecureDevIdentity identity;
   rpc::Executor executor(1, 100);
-  rpc::Router router(nullptr, "");
+  rpc::Router router(nullptr);
   rpc::Gateway gateway(hosted, identity, executor, router, {});
   rpc::Server server;
   gateway.Register(server);

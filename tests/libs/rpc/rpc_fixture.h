@@ -161,7 +161,7 @@ class RpcFixture : public ::testing::Test {
   TempDir dir_;
   std::unique_ptr<log::EmbeddedLog> log_;
   rpc::Hosts hosted_;
-  rpc::Router router_{nullptr, ""};
+  rpc::Router router_{nullptr};
   rpc::InsecureDevIdentity identity_;
   rpc::Executor executor_{2, 64};
   std::unique_ptr<rpc::Metrics> metrics_;
