@@ -90,7 +90,7 @@ class KafkaGroupImpl final : public KafkaGroup {
       for (int i = 0; i < list->cnt; ++i) list->elems[i].offset = 0;
       error = rd_kafka_incremental_assign(client, list);
       rd_kafka_pause_partitions(client, list);
-      if (!numbers.empty()) self->callbacks_.assigned(numbers);
+      self->callbacks_.assigned(numbers);
     } else {
       if (!numbers.empty()) self->callbacks_.revoked(numbers);
       error = rd_kafka_incremental_unassign(client, list);

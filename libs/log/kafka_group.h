@@ -40,7 +40,8 @@ struct KafkaGroupOptions {
 };
 
 struct KafkaGroupCallbacks {
-  // Called one at a time from a thread of the group. They may block; the other
+  // Called one at a time from a thread of the group. `assigned` names what came
+  // on top, perhaps nothing; the first time it means that the group was joined. They may block; the other
   // members wait for `revoked` to return, but not for `assigned`.
   std::function<void(const std::vector<int>& partitions)> assigned;
   std::function<void(const std::vector<int>& partitions)> revoked;
