@@ -41,8 +41,9 @@ struct KafkaGroupOptions {
 
 struct KafkaGroupCallbacks {
   // Called one at a time from a thread of the group. `assigned` names what came
-  // on top, perhaps nothing; the first time it means that the group was joined. They may block; the other
-  // members wait for `revoked` to return, but not for `assigned`.
+  // on top, perhaps nothing; the first time it means that the group was joined.
+  // They may block; the other members wait for `revoked` to return, but not for
+  // `assigned`.
   std::function<void(const std::vector<int>& partitions)> assigned;
   std::function<void(const std::vector<int>& partitions)> revoked;
   // The group cannot go on and never will (librdkafka calls it fatal). Called

@@ -63,12 +63,16 @@ class ReactionImpl final : public Reaction {
         name_(absl::StrCat(target_.service->name(), "<", source.name())),
         stream_(absl::StrCat(name_, "/", options.partition)) {}
 
-  ~ReactionImpl() override {
+  void Stop() override {
     {
       std::lock_guard lock(mutex_);
       stopping_ = true;
     }
     wake_.notify_all();
+  }
+
+  ~ReactionImpl() override {
+    Stop();
     if (thread_.joinable()) thread_.join();
     // Answers still under way point here.
     std::unique_lock lock(mutex_);

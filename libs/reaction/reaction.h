@@ -80,7 +80,10 @@ class Reaction {
       log::Log& log, const shard::Service& source, Target target,
       Mapping mapping, Progress& progress, ReactionOptions options = {});
 
-  // Stops reading and waits for commands in flight to be answered. Commands
+  // Begins to stop, without waiting: nothing more is read or sent.
+  virtual void Stop() = 0;
+
+  // Stops, and waits for commands in flight to be answered. Commands
   // must still be answered, or be refused.
   virtual ~Reaction() = default;
 

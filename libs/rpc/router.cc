@@ -77,6 +77,22 @@ struct Router::Passing {
   std::function<void(absl::StatusOr<std::string>)> done;
 };
 
+std::shared_ptr<void> Router::Hold() {
+  std::lock_guard lock(mutex_);
+  ++open_;
+  return {this, [](Router* router) {
+            // Notified under the lock: the router may be waiting to end.
+            std::lock_guard held(router->mutex_);
+            --router->open_;
+            router->drained_.notify_all();
+          }};
+}
+
+void Router::Drain() {
+  std::unique_lock lock(mutex_);
+  drained_.wait(lock, [this] { return open_ == 0; });
+}
+
 void Router::Announce(std::string address) {
   std::lock_guard lock(mutex_);
   address_ = std::move(address);
@@ -96,7 +112,7 @@ void Router::Find(const Hosted& host, int partition, Owners::Done done) {
   }
   owners_->Find(
       {host.service->topic(), partition},
-      [this, &host, partition,
+      [this, &host, partition, held = Hold(),
        done = std::move(done)](absl::StatusOr<std::string> address) {
         const auto is_own = [this](const std::string& found) {
           std::lock_guard lock(mutex_);
@@ -128,7 +144,7 @@ void Router::Pass(std::shared_ptr<Passing> passing) {
          call.trailers = &passing->trailers;
          ClientOf(*address)->InvokeAsync(
              passing->method, passing->request, call,
-             [this, passing,
+             [this, passing, held = Hold(),
               address = *address](absl::StatusOr<std::string> answer) {
                Take(passing, address, std::move(answer));
              });
@@ -294,7 +310,7 @@ void Router::Query(
                               request.partitions().end());
   ClientOf(address)->InvokeAsync(
       PeerMethod("Query"), request.SerializeAsString(), call,
-      [this, &host, address, partitions = std::move(partitions),
+      [this, &host, address, held = Hold(), partitions = std::move(partitions),
        done = std::move(done)](absl::StatusOr<std::string> answer) {
         peer::v1::QueryResponse response;
         if (answer.ok() && response.ParseFromString(*answer)) {

@@ -13,6 +13,7 @@
 #ifndef AFTERCARE_LIBS_RPC_ROUTER_H_
 #define AFTERCARE_LIBS_RPC_ROUTER_H_
 
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
@@ -40,6 +41,13 @@ class Router {
   // `owners` null: only what runs here can be reached. `owners` and every host
   // given later must outlive the router.
   explicit Router(Owners* owners) : owners_(owners) {}
+  // As Drain.
+  ~Router() { Drain(); }
+
+  // Waits until nothing that was asked of it is under way; all of it ends by
+  // itself, within the patience below and that of the log. Nothing more may be
+  // asked meanwhile.
+  void Drain();
 
   // What this process writes into its claims. To be said before any host is
   // open (Hosted::Open).
@@ -79,6 +87,9 @@ class Router {
  private:
   struct Passing;
 
+  // Keeps Drain waiting while it lives.
+  std::shared_ptr<void> Hold();
+
   std::shared_ptr<Client> ClientOf(const std::string& address);
   void Find(const Hosted& host, int partition, Owners::Done done);
   void Pass(std::shared_ptr<Passing> passing);
@@ -87,6 +98,8 @@ class Router {
 
   Owners* const owners_;
   std::mutex mutex_;
+  std::condition_variable drained_;
+  int open_ = 0;                                            // guarded by mutex_
   std::string address_;                                     // guarded by mutex_
   std::map<std::string, std::shared_ptr<Client>> clients_;  // guarded by mutex_
 };
