@@ -90,7 +90,7 @@ class Topic:
     def __init__(self, bootstrap, topic):
         # pylint: disable=import-outside-toplevel
         import kafka
-        from kafka.partitioner.default import DefaultPartitioner
+        from kafka.partitioner.default import murmur2
         self.consumer = kafka.KafkaConsumer(
             bootstrap_servers=bootstrap.split(","), enable_auto_commit=False)
         self.partitions = [
@@ -98,11 +98,10 @@ class Topic:
             sorted(self.consumer.partitions_for_topic(topic) or ())]
         if not self.partitions:
             sys.exit(f"fold.py: there is no topic {topic}")
-        self.partitioner = DefaultPartitioner()
+        self.murmur2 = murmur2
 
     def partition_of(self, key):
-        numbers = [partition.partition for partition in self.partitions]
-        return self.partitioner(key, numbers, numbers)
+        return (self.murmur2(key) & 0x7fffffff) % len(self.partitions)
 
     def records(self):
         self.consumer.assign(self.partitions)

@@ -110,6 +110,8 @@ class Writer {
       options.directory = directory_ / absl::StrCat(owner, "-", p);
       options.owner = owner;
       options.address = "127.0.0.1:1,\"=";
+      // However busy the machine: a claim in between would be one more.
+      options.append_timeout = kPatience;
       ASSIGN_OR_RETURN(auto shard,
                        shard::Shard::Start(*log_, service_, p, kPartitions,
                                            options, clock_));
