@@ -3,6 +3,8 @@
 
 #include "services/ctl/log_copy.h"
 
+#include <librdkafka/rdkafka.h>
+
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -10,19 +12,23 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "libs/log/embedded_log.h"
 #include "libs/log/fold.h"
 #include "libs/testing/temp_dir.h"
+#include "rocksdb/db.h"
 #include "tests/contract/dev_kafka.h"
 #include "tests/contract/log_under_test.h"
 #include "tests/contract/mock_cluster.h"
 #include "tests/libs/shard/shard_fixture.h"
+#include "tests/services/ctl/ctl.h"
 
 namespace aftercare::ctl {
 namespace {
 
+using ::aftercare::testing::Ctl;
 using ::aftercare::testing::ShardFixture;
 using ::aftercare::testing::TempDir;
 using contract::AppendAndWait;
@@ -36,6 +42,7 @@ using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr int kPartitions = 2;
@@ -338,6 +345,62 @@ TEST_F(LogCopyTest, ATargetThatIsWrittenToMeanwhileStopsTheCopy) {
               HasSubstr("the record of offset 0 came to offset 1"));
 }
 
+// Changes the stored form of the source's record at `offset` of partition 1.
+void Damage(const std::string& directory, const std::string& topic, int offset,
+            bool remove) {
+  rocksdb::DB* raw = nullptr;
+  ASSERT_TRUE(
+      rocksdb::DB::Open(rocksdb::Options(), directory + "/db", &raw).ok());
+  const std::unique_ptr<rocksdb::DB> db(raw);
+  std::string key = "r" + topic;
+  key.append({'\0', '\0', '\0', '\0', '\1'});
+  key.append({'\0', '\0', '\0', '\0', '\0', '\0', '\0'});
+  key += static_cast<char>(offset);
+  std::string value;
+  ASSERT_TRUE(db->Get(rocksdb::ReadOptions(), key, &value).ok());
+  value.back() ^= 1;
+  ASSERT_TRUE((remove ? db->Delete(rocksdb::WriteOptions(), key)
+                      : db->Put(rocksdb::WriteOptions(), key, value))
+                  .ok());
+}
+
+TEST_F(LogCopyTest, AnOffsetWithoutARecordIsRefused) {
+  source_.reset();
+  Damage(dir_ / "source", topic_, 17, /*remove=*/true);
+  source_ = OpenEmbedded("source");
+  const auto target = OpenEmbedded("target");
+  ExpectRefused(*target, absl::StrCat("source ", topic_,
+                                      "/1: offsets 17 to 17 have no record"));
+  EXPECT_TRUE(absl::IsNotFound(target->PartitionCount(topic_).status()));
+}
+
+TEST_F(LogCopyTest, ADamagedSourceIsDataLoss) {
+  source_.reset();
+  Damage(dir_ / "source", topic_, 17, /*remove=*/false);
+  source_ = OpenEmbedded("source");
+  const auto target = OpenEmbedded("target");
+  const auto copied = CopyLog(*source_, *target, options_);
+  EXPECT_TRUE(absl::IsDataLoss(copied.status())) << copied.status();
+  EXPECT_THAT(std::string(copied.status().message()),
+              AllOf(HasSubstr(absl::StrCat("source ", topic_, "/1")),
+                    HasSubstr("offset 17")));
+  EXPECT_TRUE(absl::IsNotFound(target->PartitionCount(topic_).status()));
+}
+
+TEST_F(LogCopyTest, ADamagedCopyIsADifference) {
+  ExpectCopies(*OpenEmbedded("target"));
+  Damage(dir_ / "target", topic_, 17, /*remove=*/false);
+  const auto damaged = VerifyCopy(*source_, *OpenEmbedded("target"), options_);
+  ASSERT_TRUE(damaged.ok()) << damaged.status();
+  EXPECT_THAT(Differences(*damaged),
+              ElementsAre(IsEmpty(), HasSubstr("offset 17 is damaged")));
+  Damage(dir_ / "target", topic_, 17, /*remove=*/true);
+  const auto gap = VerifyCopy(*source_, *OpenEmbedded("target"), options_);
+  ASSERT_TRUE(gap.ok()) << gap.status();
+  EXPECT_THAT(Differences(*gap),
+              ElementsAre(IsEmpty(), "the target has 69 records"));
+}
+
 TEST_F(LogCopyTest, ProgressCountsEveryStepToItsEnd) {
   std::vector<CopyProgress> last(3);
   options_.progress = [&](const CopyProgress& progress) {
@@ -370,6 +433,46 @@ TEST_F(LogCopyTest, ADirectoryIsOpenedWithCare) {
     EXPECT_THAT(std::string(status.message()), HasSubstr("data/log"));
   }
   EXPECT_EQ(open("data/log"), absl::OkStatus());
+}
+
+// aftercarectl itself, killed again and again, each time a little later, until
+// it comes to its end. `flags` name the target.
+void ExpectEndsInSpiteOfKills(const std::string& source,
+                              const std::string& topic,
+                              std::vector<std::string> flags) {
+  flags.insert(flags.begin(), {"--json", "log", "copy", "--from",
+                               "embedded:" + source, "--topics", topic});
+  int kills = 0;
+  for (absl::Duration life = absl::Milliseconds(100);; life *= 1.3) {
+    Ctl ctl(0, flags);
+    const absl::Time until = absl::Now() + life;
+    while (!ctl.Ended() && absl::Now() < until) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    if (!ctl.Ended()) {
+      ++kills;
+      ctl.Kill();
+      ctl.Wait();
+      continue;
+    }
+    ASSERT_EQ(ctl.Wait(), 0) << ctl.err();
+    // The last run found what an earlier one had left.
+    EXPECT_THAT(ctl.out(), AllOf(HasSubstr("\"difference\":\"\""),
+                                 Not(HasSubstr("\"already_there\":0,"))));
+    break;
+  }
+  EXPECT_GT(kills, 0);
+}
+
+TEST_F(LogCopyTest, KillsCostNothing) {
+  const std::string topic = FreshTopic();
+  ASSERT_EQ(source_->EnsureTopic(topic, 1), absl::OkStatus());
+  Fill(*source_, topic, 0, 0, 100000);
+  source_.reset();
+  ExpectEndsInSpiteOfKills(dir_ / "source", topic,
+                           {"--to", "embedded:" + dir_ / "target"});
+  source_ = OpenEmbedded("source");
+  ExpectSameRecords(*source_, *OpenEmbedded("target"), {topic, 0});
 }
 
 // To Kafka's mock brokers and back. They make no topics when asked to.
@@ -510,6 +613,74 @@ TEST_F(KafkaBrokerLogCopyTest, ForeignRecordsAreRefused) {
   ASSERT_EQ(kafka->EnsureTopic(topic_, kPartitions), absl::OkStatus());
   Fill(*kafka, topic_, 1, 5, 6);
   ExpectRefused(*kafka, absl::StrCat(topic_, "/1 offset 0: the target has "));
+}
+
+TEST_F(KafkaBrokerLogCopyTest, KillsCostNothing) {
+  const std::string topic = FreshTopic();
+  ASSERT_EQ(source_->EnsureTopic(topic, 1), absl::OkStatus());
+  Fill(*source_, topic, 0, 0, 100000);
+  source_.reset();
+  ExpectEndsInSpiteOfKills(dir_ / "source", topic,
+                           {"--to", "kafka:" + kafka_->bootstrap_servers(),
+                            absl::StrCat("--kafka.replication-factor=",
+                                         kafka_->replication_factor()),
+                            absl::StrCat("--kafka.min-insync-replicas=",
+                                         kafka_->min_insync_replicas())});
+  source_ = OpenEmbedded("source");
+  ExpectSameRecords(*source_, *OpenKafka(), {topic, 0});
+}
+
+// One transaction: a record, and the broker's own control record behind it.
+void WriteTransaction(const std::string& servers, const std::string& topic) {
+  char text[256] = {};
+  std::string value = "value";
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set(conf, "bootstrap.servers", servers.c_str(), text,
+                    sizeof(text));
+  rd_kafka_conf_set(conf, "transactional.id", topic.c_str(), text,
+                    sizeof(text));
+  rd_kafka_t* client =
+      rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
+  ASSERT_NE(client, nullptr) << text;
+  const auto check = [](rd_kafka_error_t* error) {
+    EXPECT_EQ(error, nullptr) << rd_kafka_error_string(error);
+    if (error != nullptr) rd_kafka_error_destroy(error);
+  };
+  check(rd_kafka_init_transactions(client, 30000));
+  check(rd_kafka_begin_transaction(client));
+  EXPECT_EQ(rd_kafka_producev(client, RD_KAFKA_V_TOPIC(topic.c_str()),
+                              RD_KAFKA_V_PARTITION(0),
+                              RD_KAFKA_V_VALUE(value.data(), value.size()),
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                              RD_KAFKA_V_END),
+            RD_KAFKA_RESP_ERR_NO_ERROR);
+  check(rd_kafka_commit_transaction(client, 30000));
+  rd_kafka_destroy(client);
+}
+
+TEST_F(KafkaBrokerLogCopyTest, OffsetsOfControlRecordsAreRefused) {
+  const std::string topic = FreshTopic();
+  const auto kafka = OpenKafka();
+  ASSERT_EQ(kafka->EnsureTopic(topic, 1), absl::OkStatus());
+  const auto target = OpenEmbedded("target");
+  options_.topics = {topic};
+  WriteTransaction(kafka_->bootstrap_servers(), topic);
+  // The control record comes a little later.
+  while (kafka->End({topic, 0}).value_or(0) < 2) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  // At the end there is only silence.
+  const auto silent = CopyLog(*kafka, *target, options_);
+  EXPECT_TRUE(absl::IsFailedPrecondition(silent.status())) << silent.status();
+  EXPECT_THAT(std::string(silent.status().message()),
+              AllOf(HasSubstr("from offset 1 on"),
+                    HasSubstr("Control records of transactions")));
+  WriteTransaction(kafka_->bootstrap_servers(), topic);
+  const auto gap = CopyLog(*kafka, *target, options_);
+  EXPECT_TRUE(absl::IsFailedPrecondition(gap.status())) << gap.status();
+  EXPECT_THAT(std::string(gap.status().message()),
+              HasSubstr("offsets 1 to 1 have no record"));
+  EXPECT_TRUE(absl::IsNotFound(target->PartitionCount(topic).status()));
 }
 
 TEST_F(KafkaBrokerLogCopyTest, MoreReplicasThanBrokersAreRefused) {
