@@ -597,7 +597,7 @@ class Ctl {
                  ? Usage(std::string(status.message()))
                  : Fail(status);
     }
-    PrintCopied(*result);
+    PrintCopied(*result, words[1] == "copy");
     const bool same = std::all_of(
         result->begin(), result->end(),
         [](const CopiedPartition& one) { return one.difference.empty(); });
@@ -644,32 +644,43 @@ class Ctl {
     return result;
   }
 
-  void PrintCopied(const std::vector<CopiedPartition>& partitions) const {
+  // What was copied is said only of a copy.
+  void PrintCopied(const std::vector<CopiedPartition>& partitions,
+                   bool copy) const {
     const auto digest = [](uint64_t value) {
       return absl::StrCat(absl::Hex(value, absl::kZeroPad16));
     };
     if (globals_.json) {
       std::vector<std::string> all;
       for (const CopiedPartition& one : partitions) {
+        const std::string counts =
+            copy ? absl::StrCat(",\"copied\":", one.copied,
+                                ",\"already_there\":", one.already_there)
+                 : "";
         all.push_back(absl::StrCat(
-            "{\"topic\":", JsonQuote(one.partition.topic), ",\"partition\":",
-            one.partition.partition, ",\"records\":", one.records,
-            ",\"digest\":\"", digest(one.digest), "\",\"copied\":", one.copied,
-            ",\"already_there\":", one.already_there,
-            ",\"difference\":", JsonQuote(one.difference), "}"));
+            "{\"topic\":", JsonQuote(one.partition.topic),
+            ",\"partition\":", one.partition.partition,
+            ",\"records\":", one.records, ",\"digest\":\"", digest(one.digest),
+            "\"", counts, ",\"difference\":", JsonQuote(one.difference), "}"));
       }
       std::cout << "{\"partitions\":[" << absl::StrJoin(all, ",") << "]}\n";
       return;
     }
     std::vector<std::vector<std::string>> rows = {
-        {"topic", "partition", "records", "digest", "copied", "already there",
-         "verdict"}};
+        {"topic", "partition", "records", "digest"}};
+    if (copy) rows[0].insert(rows[0].end(), {"copied", "already there"});
+    rows[0].push_back("verdict");
     for (const CopiedPartition& one : partitions) {
-      rows.push_back(
-          {one.partition.topic, absl::StrCat(one.partition.partition),
-           absl::StrCat(one.records), digest(one.digest),
-           absl::StrCat(one.copied), absl::StrCat(one.already_there),
-           one.difference.empty() ? "source = target" : one.difference});
+      rows.push_back({one.partition.topic,
+                      absl::StrCat(one.partition.partition),
+                      absl::StrCat(one.records), digest(one.digest)});
+      if (copy) {
+        rows.back().insert(
+            rows.back().end(),
+            {absl::StrCat(one.copied), absl::StrCat(one.already_there)});
+      }
+      rows.back().push_back(one.difference.empty() ? "source = target"
+                                                   : one.difference);
     }
     std::cout << Table(rows);
   }
