@@ -3,8 +3,11 @@
 // intake open-case` the flags of a method.
 //
 // Exit codes: 0 done, 1 refused by the service (also: an import with rejected
-// rows), 2 wrong usage or input, 3 server not reached, 4 verification found a
-// difference or a handbook has problems.
+// rows, a log that cannot be copied), 2 wrong usage or input, 3 server or
+// brokers not reached, 4 verification found a difference or a handbook has
+// problems.
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -22,17 +25,22 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "aftercare/admin/v1/admin_service.pb.h"
 #include "aftercare/handbook/v1/handbook_service.pb.h"
 #include "google/protobuf/util/json_util.h"
 #include "libs/base/ids.h"
 #include "libs/base/refusal.h"
+#include "libs/base/status_macros.h"
 #include "libs/handbook/yaml.h"
+#include "libs/log/kafka_log.h"
+#include "libs/log/kafka_properties.h"
 #include "libs/process/logging.h"
 #include "libs/process/random.h"
 #include "libs/rpc/client.h"
 #include "services/ctl/fields.h"
 #include "services/ctl/import.h"
+#include "services/ctl/log_copy.h"
 #include "services/ctl/methods.h"
 #include "services/ctl/text.h"
 
@@ -43,6 +51,11 @@ constexpr char kImportUsage[] =
     "import --mapping FILE --file CSV [--encoding E] "
     "[--delimiter comma|semicolon|tab] [--state FILE] [--reject FILE] "
     "[--concurrency N] [--dry-run]";
+constexpr char kLogUsage[] =
+    "log copy|verify --from LOG --to LOG [--topics T,...] "
+    "[--kafka.set NAME=VALUE] [--kafka.config FILE] "
+    "[--kafka.replication-factor N] [--kafka.min-insync-replicas N]; a LOG is "
+    "embedded:DIRECTORY or kafka:HOST:PORT[,...]";
 
 enum Exit {
   kDone = 0,
@@ -140,6 +153,10 @@ class Ctl {
          {{"mapping", "file", "encoding", "delimiter", "state", "reject",
            "concurrency", "dry-run"},
           &Ctl::Import}},
+        {"log",
+         {{"from", "to", "topics", "kafka.set", "kafka.config",
+           "kafka.replication-factor", "kafka.min-insync-replicas"},
+          &Ctl::Log}},
     };
     // `handbook` is a service too.
     if (words[0] == "handbook" && words.size() >= 2 &&
@@ -215,7 +232,7 @@ class Ctl {
            "  help SERVICE | help SERVICE METHOD\n"
            "  handbook check FILE... | handbook apply FILE\n"
            "  "
-        << kImportUsage
+        << kImportUsage << "\n  " << kLogUsage
         << "\n"
            "  status | verify [--service S] | checkpoint DIRECTORY\n"
            "  as-of NAME --occurred TIME | --recorded TIME\n"
@@ -539,6 +556,133 @@ class Ctl {
                           {"commands", absl::StrCat(result->commands)}});
     }
     return result->rejected == 0 ? kDone : kRefused;
+  }
+
+  static absl::StatusOr<log::KafkaLogOptions> KafkaOptions(
+      const Arguments& arguments) {
+    log::KafkaLogOptions options;
+    for (const auto& [flag, text] : arguments.flags) {
+      if (flag == "kafka.set") {
+        RETURN_IF_ERROR(log::AddKafkaProperty(text, options.properties));
+      } else if (flag == "kafka.config") {
+        RETURN_IF_ERROR(log::ReadKafkaProperties(text, options.properties));
+      }
+    }
+    const auto number = [&](const char* flag, int& value) {
+      return !arguments.Has(flag) ||
+             absl::SimpleAtoi(arguments.Flag(flag), &value);
+    };
+    if (!number("kafka.replication-factor", options.replication_factor) ||
+        !number("kafka.min-insync-replicas", options.min_insync_replicas) ||
+        options.min_insync_replicas < 1 ||
+        options.replication_factor < options.min_insync_replicas) {
+      return absl::InvalidArgumentError(
+          "--kafka.replication-factor is a number, at least "
+          "--kafka.min-insync-replicas, and that at least 1");
+    }
+    return options;
+  }
+
+  // `log copy` and `log verify`.
+  int Log(const Arguments& arguments) {
+    const auto& words = arguments.words;
+    if (words.size() != 2 || (words[1] != "copy" && words[1] != "verify") ||
+        !arguments.Has("from") || !arguments.Has("to")) {
+      return Usage(kLogUsage);
+    }
+    const auto result = CopyOrVerify(arguments, words[1] == "copy");
+    if (!result.ok()) {
+      const absl::Status& status = result.status();
+      return absl::IsInvalidArgument(status) || absl::IsNotFound(status)
+                 ? Usage(std::string(status.message()))
+                 : Fail(status);
+    }
+    PrintCopied(*result, words[1] == "copy");
+    const bool same = std::all_of(
+        result->begin(), result->end(),
+        [](const CopiedPartition& one) { return one.difference.empty(); });
+    return same ? kDone : kDiffers;
+  }
+
+  absl::StatusOr<std::vector<CopiedPartition>> CopyOrVerify(
+      const Arguments& arguments, bool copy) const {
+    ASSIGN_OR_RETURN(const LogAddress from,
+                     ParseLogAddress(arguments.Flag("from")));
+    ASSIGN_OR_RETURN(const LogAddress to,
+                     ParseLogAddress(arguments.Flag("to")));
+    if (SameLog(from, to)) {
+      return absl::InvalidArgumentError("--from and --to are the same log");
+    }
+    ASSIGN_OR_RETURN(const log::KafkaLogOptions kafka, KafkaOptions(arguments));
+    CopyOptions options;
+    options.topics =
+        absl::StrSplit(arguments.Flag("topics"), ',', absl::SkipWhitespace());
+    const bool terminal = isatty(STDERR_FILENO) != 0;
+    absl::Time next = absl::Now() + absl::Seconds(1);
+    bool told = false;
+    options.progress = [&](const CopyProgress& progress) {
+      if (absl::Now() < next) return;
+      next = absl::Now() + absl::Seconds(terminal ? 1 : 10);
+      told = true;
+      const char* const step =
+          progress.step == CopyProgress::Step::kCheck  ? "checking"
+          : progress.step == CopyProgress::Step::kCopy ? "copying"
+                                                       : "verifying";
+      // On a terminal one line that changes.
+      std::cerr << (terminal ? "\r\x1b[K" : "") << step << " "
+                << progress.partition.topic << "/"
+                << progress.partition.partition << ": " << progress.done
+                << " of " << progress.total << " records"
+                << (terminal ? "" : "\n") << std::flush;
+    };
+    ASSIGN_OR_RETURN(const auto source, OpenSource(from, kafka));
+    ASSIGN_OR_RETURN(const auto target,
+                     copy ? OpenTarget(to, kafka) : OpenSource(to, kafka));
+    auto result = copy ? CopyLog(*source, *target, options)
+                       : VerifyCopy(*source, *target, options);
+    if (told && terminal) std::cerr << "\r\x1b[K";
+    return result;
+  }
+
+  // What was copied is said only of a copy.
+  void PrintCopied(const std::vector<CopiedPartition>& partitions,
+                   bool copy) const {
+    const auto digest = [](uint64_t value) {
+      return absl::StrCat(absl::Hex(value, absl::kZeroPad16));
+    };
+    if (globals_.json) {
+      std::vector<std::string> all;
+      for (const CopiedPartition& one : partitions) {
+        const std::string counts =
+            copy ? absl::StrCat(",\"copied\":", one.copied,
+                                ",\"already_there\":", one.already_there)
+                 : "";
+        all.push_back(absl::StrCat(
+            "{\"topic\":", JsonQuote(one.partition.topic),
+            ",\"partition\":", one.partition.partition,
+            ",\"records\":", one.records, ",\"digest\":\"", digest(one.digest),
+            "\"", counts, ",\"difference\":", JsonQuote(one.difference), "}"));
+      }
+      std::cout << "{\"partitions\":[" << absl::StrJoin(all, ",") << "]}\n";
+      return;
+    }
+    std::vector<std::vector<std::string>> rows = {
+        {"topic", "partition", "records", "digest"}};
+    if (copy) rows[0].insert(rows[0].end(), {"copied", "already there"});
+    rows[0].push_back("verdict");
+    for (const CopiedPartition& one : partitions) {
+      rows.push_back({one.partition.topic,
+                      absl::StrCat(one.partition.partition),
+                      absl::StrCat(one.records), digest(one.digest)});
+      if (copy) {
+        rows.back().insert(
+            rows.back().end(),
+            {absl::StrCat(one.copied), absl::StrCat(one.already_there)});
+      }
+      rows.back().push_back(one.difference.empty() ? "source = target"
+                                                   : one.difference);
+    }
+    std::cout << Table(rows);
   }
 
   Globals globals_;

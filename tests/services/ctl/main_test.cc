@@ -372,6 +372,115 @@ TEST_F(CtlTest, AnswersAndRefusalsAreJsonOnRequest) {
       Json(checked.out).fields().at("problems").list_value().values_size(), 0);
 }
 
+// By shard, what a verified service says of its rows.
+std::map<std::string, std::string> Digests(
+    const admin::v1::VerifyShardsResponse& verified) {
+  std::map<std::string, std::string> digests;
+  for (const auto& verdict : verified.verdicts()) {
+    digests[absl::StrCat(verdict.service(), "/", verdict.partition())] =
+        verdict.live_digest();
+  }
+  return digests;
+}
+
+TEST_F(CtlTest, ALogMovesWithAllThatFollowsFromIt) {
+  ApplyHandbook();
+  RegisterWang();
+  Do<intake::v1::Case>(
+      "agent-li",
+      {"intake", "open-case", "--parent", "companies/acme/customers/wang",
+       "--case-id", "kettle-1", "--kind", "repair", "--channel", "hotline",
+       "--subject", "水壶漏水", "--product-line=kettle", "--occur-time",
+       "2025-10-10T09:05:00+08:00"});
+  ASSERT_TRUE(daemon_.AwaitReactions().ok());
+  const auto before =
+      Do<admin::v1::VerifyShardsResponse>("operator", {"verify"});
+  const std::vector<std::string> copy = {
+      "log",    "copy",
+      "--from", "embedded:" + daemon_.data() + "/log",
+      "--to",   "embedded:" + dir_ / "moved/log"};
+
+  const Outcome held = Run(copy);
+  EXPECT_EQ(held.code, 1);
+  EXPECT_THAT(held.err, HasSubstr("is held by process"));
+  EXPECT_THAT(held.err, HasSubstr("must be stopped"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "moved"));
+  ASSERT_EQ(daemon_.Stop(), 0);
+  const Outcome copied = Run(copy);
+  EXPECT_EQ(copied.code, 0) << copied.err;
+  EXPECT_THAT(copied.out, StartsWith("topic "));
+  EXPECT_THAT(copied.out, HasSubstr("aftercare.intake.events.v1"));
+  EXPECT_THAT(copied.out, HasSubstr("source = target"));
+
+  // A service on the copy has the same rows, all of them from replay; the
+  // reactions go on where they were.
+  std::filesystem::copy(daemon_.data() + "/reactions", dir_ / "moved/reactions",
+                        std::filesystem::copy_options::recursive);
+  Daemon moved(dir_ / "moved");
+  ASSERT_EQ(moved.Start(), absl::OkStatus());
+  ASSERT_TRUE(moved.AwaitServing().ok());
+  Ctl verify(moved.port(), {"--actor", "operator", "--json", "verify"});
+  ASSERT_EQ(verify.Wait(), 0) << verify.err();
+  admin::v1::VerifyShardsResponse after;
+  ASSERT_TRUE(
+      google::protobuf::util::JsonStringToMessage(verify.out(), &after).ok());
+  EXPECT_EQ(Digests(after), Digests(before));
+  EXPECT_THAT(Digests(after), SizeIs(8));
+  ASSERT_EQ(moved.Stop(), 0);
+
+  // It has claimed: the copy is not what its source is any more.
+  std::vector<std::string> compare = copy;
+  compare[1] = "verify";
+  const Outcome differs = Run(compare);
+  EXPECT_EQ(differs.code, 4) << differs.err;
+  EXPECT_THAT(differs.out, HasSubstr("the target has "));
+  compare.insert(compare.begin(), "--json");
+  const google::protobuf::Struct found = Json(Run(compare).out);
+  const auto& partitions = found.fields().at("partitions").list_value();
+  ASSERT_EQ(partitions.values_size(), 8);
+  for (const auto& one : partitions.values()) {
+    EXPECT_THAT(one.struct_value().fields().at("difference").string_value(),
+                StartsWith("the target has "));
+  }
+  const Outcome refused = Run(copy);
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("it was written to since"));
+}
+
+TEST_F(CtlTest, ALogCopyThatCannotBeIsToldApart) {
+  const std::string from = "embedded:" + dir_ / "data/log";
+  const std::string to = "embedded:" + dir_ / "to";
+  const std::string good = WriteFile(dir_ / "good", "client.id=ctl\n");
+  const std::string bad = WriteFile(dir_ / "bad", "client.id=a\nhunter2\n");
+  const std::vector<std::vector<std::string>> misused = {
+      {"log"},
+      {"log", "move", "--from", from, "--to", to},
+      {"log", "copy", "--from", from},
+      {"log", "copy", "--from", from, "--to", from},
+      {"log", "copy", "--from", from, "--to", "/tmp"},
+      {"log", "copy", "--from", from, "--to", to, "--topic", "t"},
+      {"log", "copy", "--from", from, "--to", to, "--kafka.set", "client.id"},
+      {"log", "copy", "--from", from, "--to", to, "--kafka.config", bad},
+      {"log", "copy", "--from", from, "--to", to, "--kafka.config", "none"},
+      {"log", "copy", "--from", from, "--to", to,
+       "--kafka.replication-factor=1"},
+      {"log", "copy", "--from", "embedded:" + dir_ / "none", "--to", to},
+      {"log", "copy", "--from", "embedded:" + dir_ / "data", "--to", to},
+      {"log", "copy", "--from", "kafka:127.0.0.1:1", "--to", to,
+       "--kafka.config", good, "--kafka.set", "no.such.property=1"},
+  };
+  for (const auto& words : misused) {
+    const Outcome outcome = Run(words);
+    EXPECT_EQ(outcome.code, 2) << absl::StrJoin(words, " ") << outcome.err;
+    EXPECT_THAT(outcome.err, Not(IsEmpty()));
+    EXPECT_THAT(outcome.err, Not(HasSubstr("hunter2")));
+  }
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "to"));
+  const Outcome away = Run({"log", "copy", "--from", "kafka:127.0.0.1:1",
+                            "--to", to, "--kafka.config", good});
+  EXPECT_EQ(away.code, 3) << away.err;
+}
+
 TEST_F(CtlTest, ARepeatedRequestIdIsOneCommand) {
   ApplyHandbook();
   const std::vector<std::string> words = {
