@@ -162,21 +162,43 @@ std::vector<StreamsRun> RunStreams(const std::string& bootstrap,
   return runs;
 }
 
+void Fill(log::Log& log, const shard::Service& service, int64_t events) {
+  if (log.PartitionCount(service.topic()).ok()) {
+    std::cerr << "the broker has a topic " << service.topic()
+              << " already; --reuse replays it, and claims it\n";
+    std::exit(2);
+  }
+  Require(log.EnsureTopic(service.topic(), 1));
+  testing::TempDir dir;
+  shard::ShardOptions options;
+  options.directory = dir / "live";
+  auto shard = Require(shard::Shard::Start(log, service, 0, 1, options));
+  AwaitServing(*shard);
+  PublishHandbook(*shard);
+  const absl::Time begin = absl::Now();
+  Load(service, *shard).Run(events);
+  std::printf("live, one shard, no network %9.0f events/s\n",
+              static_cast<double>(events) / Since(begin));
+}
+
 int Main(int argc, char** argv) {
   CLI::App app{"Replay of a shard from Kafka, beside librdkafka and Streams"};
   int64_t events = 500000;
   int rounds = 3;
-  std::string modes = "rows,last";
+  bool reuse = false;
+  std::string modes = "rows,changelog,last";
   app.add_option("--events", events, "Events in the topic")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   app.add_option("--rounds", rounds, "Of each measurement; the median counts")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  app.add_flag("--reuse", reuse, "Replay the topic that the broker has");
   app.add_option(
          "--streams", modes,
-         "What Kafka Streams makes of the topic: rows (what the shard "
-         "makes), last (the last event of each key); 'none' for neither")
+         "What Kafka Streams restores: rows (what the shard makes), "
+         "changelog (the same from its changelog), last (the last event "
+         "of each key); 'none' for nothing")
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
@@ -193,24 +215,11 @@ int Main(int argc, char** argv) {
   auto log = Require(log::KafkaLog::Open(options));
   const shard::Service service = intake::MakeIntakeService();
   const log::TopicPartition partition{service.topic(), 0};
-  if (log->PartitionCount(partition.topic).ok()) {
-    std::cerr << "the broker has a topic " << partition.topic
-              << " already: this benchmark fills one of its own\n";
-    return 2;
-  }
-  Require(log->EnsureTopic(partition.topic, 1));
-  {
-    testing::TempDir dir;
-    shard::ShardOptions shard_options;
-    shard_options.directory = dir / "live";
-    auto shard =
-        Require(shard::Shard::Start(*log, service, 0, 1, shard_options));
-    AwaitServing(*shard);
-    PublishHandbook(*shard);
-    const absl::Time begin = absl::Now();
-    Load(service, *shard).Run(events);
-    std::printf("live, one shard, no network %9.0f events/s\n",
-                static_cast<double>(events) / Since(begin));
+  if (reuse) {
+    // Less its claims, which are few.
+    events = Require(log->End(partition));
+  } else {
+    Fill(*log, service, events);
   }
   const auto rate = [&](double seconds) {
     return static_cast<double>(events) / seconds;
