@@ -92,7 +92,10 @@ log::Record ToRecord(const Service& service, const Event& event) {
 
 absl::StatusOr<Event> FromRecord(const Service& service,
                                  log::StoredRecord stored) {
-  log::Record& record = stored.record;
+  return EventOf(service, stored.record);
+}
+
+absl::StatusOr<Event> EventOf(const Service& service, log::Record& record) {
   Event event;
   event.meta.parent = std::move(record.key);
   bool has_time = false;
