@@ -5,9 +5,10 @@
 // mode=rows: the same work. A global store with a processor of its own, which
 // Streams restores by running the processor on the topic's records. It is the
 // shard's replay: the fold over claims, the event parsed, Evolve, and the same
-// rows (resource, parent, history, request) under the same keys in one RocksDB,
-// behind a record cache that coalesces. As many rows must come out as the shard
-// has. It does less than the shard: no index entries, no digest over the rows.
+// rows (resource, parent, history, request, the two indexes of cases) under the
+// same keys in one RocksDB, behind a record cache that coalesces. As many rows
+// must come out as the shard has. It does less than the shard on the way: no
+// index of timers, which ends empty, and no digest over the rows.
 //
 // mode=changelog: the same rows by the same processor in an ordinary task,
 // restored from the changelog that Streams wrote while it processed the topic.
@@ -40,6 +41,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import org.apache.kafka.clients.admin.Admin;
@@ -72,6 +74,7 @@ import org.apache.kafka.streams.state.Stores;
 
 public final class RestoreTable {
   private static final String STORE = "rows";
+  private static final byte[] NOTHING = {};
   private static final int HISTORY_STRETCH = 32; // libs/shard/history_rows.h
 
   /** The shard's replay: libs/log/fold.cc, libs/shard/apply.cc, Evolve. */
@@ -197,13 +200,17 @@ public final class RestoreTable {
           return;
         }
         case CASE_OPENED -> {
-          put("case/" + subject, event.getCaseOpened().getCase().toBuilder()
-              .setStateTime(time).setUpdateTime(time).setEtag(etag).build().toByteArray());
+          Case opened = event.getCaseOpened().getCase().toBuilder()
+              .setStateTime(time).setUpdateTime(time).setEtag(etag).build();
+          index(null, openKey(opened));
+          index(null, dueKey(opened));
+          put("case/" + subject, opened.toByteArray());
           return;
         }
         default -> {}
       }
-      Case.Builder c = Case.newBuilder().mergeFrom(get("case/" + subject));
+      Case before = Case.parseFrom(get("case/" + subject));
+      Case.Builder c = before.toBuilder();
       c.setUpdateTime(time).setEtag(etag);
       switch (event.getFactCase()) {
         case CASE_REPLIED -> {
@@ -236,7 +243,40 @@ public final class RestoreTable {
         case CASE_CLOSED -> c.setState(Case.State.CLOSED).setStateTime(time).setCloseTime(time);
         default -> throw new IllegalStateException("not in the load: " + event.getFactCase());
       }
-      put("case/" + subject, c.build().toByteArray());
+      Case after = c.build();
+      // The open time never changes.
+      index(dueKey(before), dueKey(after));
+      put("case/" + subject, after.toByteArray());
+    }
+
+    private void index(String before, String after) {
+      if (Objects.equals(before, after)) return;
+      if (before != null) rows.delete(Bytes.wrap(before.getBytes(StandardCharsets.UTF_8)));
+      if (after != null) put(after, NOTHING);
+    }
+
+    // services/intake/views.cc: OpenTimeKeys, DueTimeKeys.
+    private static String openKey(Case c) {
+      return indexKey("case_by_open_time", micros(c.getOpenTime()), c.getName());
+    }
+
+    private static String dueKey(Case c) {
+      long first = Long.MAX_VALUE;
+      for (SlaClock clock : c.getClocksList()) {
+        if (clock.getState() != SlaClock.State.RUNNING) continue;
+        first = Math.min(first, micros(clock.getDueTime()));
+      }
+      return first == Long.MAX_VALUE ? null : indexKey("case_by_due_time", first, c.getName());
+    }
+
+    private static String indexKey(String index, long micros, String name) {
+      String company = name.substring(0, name.indexOf('/', name.indexOf('/') + 1));
+      String hex = Long.toHexString(micros);
+      return index + "/" + company + "|" + "0".repeat(16 - hex.length()) + hex + "\0" + name;
+    }
+
+    private static long micros(Timestamp time) {
+      return time.getSeconds() * 1_000_000 + time.getNanos() / 1000;
     }
 
     private static void putClocks(Case.Builder c, List<SlaClock> changed) {
