@@ -40,6 +40,7 @@ serve: build
 bench: build
 	$(BIN)/bench_commands
 	$(BIN)/bench_replay
+	AFTERCARE_SOURCE=$(CURDIR) $(BIN)/bench_kafka_replay || [ $$? -eq 3 ]
 
 asan tsan: deps
 	cmake --preset $@

@@ -62,6 +62,10 @@ log::Record ToRecord(const Service& service, const Event& event);
 absl::StatusOr<Event> FromRecord(const Service& service,
                                  log::StoredRecord stored);
 
+// The same of a record that goes on to the fold: the fold's headers stay, what
+// the event took is gone.
+absl::StatusOr<Event> EventOf(const Service& service, log::Record& record);
+
 // True for the platform's own facts (handbooks, refused reactions).
 bool IsPlatformFact(const google::protobuf::Message& event);
 

@@ -615,24 +615,24 @@ absl::Status ShardImpl::Own() {
   Replayer replayer(service_, applier_, *store_, options_.replay_stretch_rows);
   ASSIGN_OR_RETURN(auto reader,
                    log_.OpenReader(topic_partition_, replayer.fold().offset()));
+  ReadAhead ahead(service_, std::move(reader), claim);
   const int64_t from = replayer.fold().offset();
   const absl::Time begin = absl::Now();
   absl::Time told = begin;
   while (replayer.fold().offset() <= claim) {
-    auto batch = reader->Read(kReadBatch, absl::Milliseconds(200));
+    auto batch = ahead.Next();
     if (absl::IsDataLoss(batch.status())) {
-      Halt({reader->position(), "", std::string(batch.status().message())});
+      Halt({ahead.error_position(), "", std::string(batch.status().message())});
       return batch.status();
     }
     if (absl::IsOutOfRange(batch.status())) {
-      Halt({reader->position(), "",
+      Halt({ahead.error_position(), "",
             absl::StrCat("the log begins behind the rows: ",
                          batch.status().message())});
       return batch.status();
     }
     RETURN_IF_ERROR(batch.status());
-    for (log::StoredRecord& record : *batch) {
-      if (record.offset > claim) break;
+    for (DecodedRecord& record : *batch) {
       if (absl::Status fed = replayer.Feed(std::move(record)); !fed.ok()) {
         // What came before is good and stays.
         RETURN_IF_ERROR(replayer.Flush());
