@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "libs/log/fold.h"
+#include "libs/shard/checkpoint.h"
 #include "tests/libs/rpc/rpc_fixture.h"
 
 namespace aftercare::rpc {
@@ -202,7 +203,7 @@ TEST_F(AdminServiceTest, ACheckpointIsWrittenOnceAndOnlyWhereNothingIs) {
       Admin<admin::v1::WriteCheckpointResponse>("WriteCheckpoint", request);
   ASSERT_TRUE(written.ok()) << written.status();
   EXPECT_EQ(written->shards_size(), testing::kPartitions);
-  EXPECT_TRUE(std::filesystem::exists(dir_ / "checkpoint/intake/1/CURRENT"));
+  EXPECT_TRUE(shard::ListCheckpoints(dir_ / "checkpoint/intake/1").size() == 1);
   EXPECT_EQ(FieldOf(Admin<admin::v1::WriteCheckpointResponse>("WriteCheckpoint",
                                                               request)
                         .status()),
