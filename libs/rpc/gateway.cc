@@ -69,12 +69,13 @@ absl::Status CheckRequestId(const std::string& id) {
 // Until a shard is up nobody's roles are known: that is not a refusal.
 absl::Status RightsKnown(shard::Shard& shard) {
   const shard::ShardState state = shard.Status().state;
-  if (state == shard::ShardState::kReplaying) {
-    return WithRetryDelay(Refuse(common::v1::REASON_NOT_READY,
-                                 "the server is still reading its log"),
-                          absl::Milliseconds(500));
+  if (state == shard::ShardState::kServing ||
+      state == shard::ShardState::kReadOnly ||
+      state == shard::ShardState::kInDoubt) {
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  // As the shard itself says it.
+  return shard.Snapshot().status();
 }
 
 }  // namespace

@@ -91,9 +91,11 @@ class PolicyBook {
     companies_[std::string(company)] = std::move(compiled);
   }
 
-  void Clear() {
+  // Takes what the other has. Never empty in between: without a handbook
+  // nobody has any rights.
+  void Become(PolicyBook&& other) {
     std::lock_guard lock(mutex_);
-    companies_.clear();
+    companies_ = std::move(other.companies_);
   }
 
   std::shared_ptr<const handbook::Policy> At(absl::string_view company,
@@ -680,13 +682,14 @@ absl::Status ShardImpl::Own() {
 }
 
 void ShardImpl::ReloadPolicies() {
-  policies_.Clear();
+  PolicyBook fresh;
   store_->ScanTable(kHandbooks, "", "\xff",
-                    [this](absl::string_view company,
-                           const common::v1::HandbookVersions& versions) {
-                      policies_.Set(company, versions);
+                    [&fresh](absl::string_view company,
+                             const common::v1::HandbookVersions& versions) {
+                      fresh.Set(company, versions);
                       return true;
                     });
+  policies_.Become(std::move(fresh));
 }
 
 // After a new claim has been folded every earlier outcome is definite.

@@ -41,7 +41,7 @@ pid_t Daemon::Spawn(const std::vector<std::string>& flags) {
   std::filesystem::create_directories(data_);
   const char* bin = std::getenv("AFTERCARE_BIN");
   std::vector<std::string> words = {
-      absl::StrCat(bin == nullptr ? "." : bin, "/aftercared"), "--data", data_,
+      absl::StrCat(bin == nullptr ? "." : bin, "/", program_), "--data", data_,
       "--insecure-dev-identity",
       // A full temporary directory is not what these tests are about.
       "--min-free-bytes", "1048576"};
@@ -125,6 +125,10 @@ void Daemon::Kill() {
   pid_ = -1;
 }
 
+void Daemon::Pause() { kill(pid_, SIGSTOP); }
+
+void Daemon::Resume() { kill(pid_, SIGCONT); }
+
 int Daemon::Stop() {
   kill(pid_, SIGTERM);
   int status = 0;
@@ -145,9 +149,10 @@ std::shared_ptr<rpc::Client> Daemon::client() const {
 absl::StatusOr<std::string> Daemon::CallRaw(absl::string_view service,
                                             absl::string_view method,
                                             const std::string& request,
-                                            const std::string& actor) const {
+                                            const std::string& actor,
+                                            absl::Duration deadline) const {
   return client()->InvokeRaw(absl::StrCat("/", service, "/", method), request,
-                             {.actor = actor, .deadline = absl::Seconds(60)});
+                             {.actor = actor, .deadline = deadline});
 }
 
 absl::StatusOr<admin::v1::Status> Daemon::Status() const {

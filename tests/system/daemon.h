@@ -1,5 +1,5 @@
-// A real aftercared for one test: started on a data directory, killed or asked
-// to stop, started again.
+// A real server process for one test: started on a data directory, killed or
+// asked to stop, started again.
 
 #ifndef AFTERCARE_TESTS_SYSTEM_DAEMON_H_
 #define AFTERCARE_TESTS_SYSTEM_DAEMON_H_
@@ -23,7 +23,8 @@ namespace aftercare::testing {
 // Starting and stopping are for one thread; client() and Call for all.
 class Daemon {
  public:
-  explicit Daemon(std::string data) : data_(std::move(data)) {}
+  explicit Daemon(std::string data, std::string program = "aftercared")
+      : data_(std::move(data)), program_(std::move(program)) {}
   ~Daemon() { Kill(); }
 
   // Starts the process and waits until it listens. `flags` beside --data,
@@ -34,6 +35,10 @@ class Daemon {
   // Waits until every shard serves.
   absl::Status AwaitServing();
   void Kill();
+  // SIGSTOP and SIGCONT.
+  void Pause();
+  void Resume();
+  bool running() const { return pid_ > 0; }
   // SIGTERM; the exit code.
   int Stop();
 
@@ -60,10 +65,10 @@ class Daemon {
     }
     return response;
   }
-  absl::StatusOr<std::string> CallRaw(absl::string_view service,
-                                      absl::string_view method,
-                                      const std::string& request,
-                                      const std::string& actor) const;
+  absl::StatusOr<std::string> CallRaw(
+      absl::string_view service, absl::string_view method,
+      const std::string& request, const std::string& actor,
+      absl::Duration deadline = absl::Seconds(60)) const;
 
   absl::StatusOr<admin::v1::Status> Status() const;
   absl::Status ApplyDemoHandbook() const;
@@ -74,6 +79,7 @@ class Daemon {
   pid_t Spawn(const std::vector<std::string>& flags);
 
   const std::string data_;
+  const std::string program_;
   pid_t pid_ = -1;
   int port_ = 0;
   int metrics_port_ = 0;

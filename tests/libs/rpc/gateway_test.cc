@@ -281,6 +281,42 @@ TEST_F(GatewayTest, ACompanysListGathersAllPartitionsWithoutGapsOrDoubles) {
   EXPECT_EQ(seen, expected);
 }
 
+// Seen as PERMISSION_DENIED for a moment after each takeover.
+TEST_F(GatewayTest, WhileNoShardKnowsTheHandbookNobodyIsToldThatHeMayNot) {
+  ASSERT_TRUE(Register("c-1").ok());
+  for (int p = 0; p < testing::kPartitions; ++p) {
+    hosted_[0]->Take(p)->Stop();
+    shard::ShardOptions options;
+    options.directory = dir_ / absl::StrCat("shard", p);
+    options.follow = true;
+    hosted_[0]->Put(p, shard::Shard::Start(*log_, *hosted_[0]->service, p,
+                                           testing::kPartitions, options)
+                           .value());
+  }
+  for (const char* state : {"before it follows", "while it follows"}) {
+    EXPECT_EQ(
+        ReasonOf((Intake<GetCustomerRequest, Customer>(
+                      "GetCustomer", "name: 'companies/acme/customers/c-1'"))
+                     .status()),
+        "NOT_READY")
+        << state;
+    EXPECT_EQ(ReasonOf(Register("c-1").status()), "NOT_READY") << state;
+    for (const auto& shard : hosted_[0]->Shards()) {
+      while (shard->Status().state != shard::ShardState::kFollowing) {
+        std::this_thread::yield();
+      }
+    }
+  }
+  for (const auto& shard : hosted_[0]->Shards()) shard->Promote();
+  absl::Status found;
+  do {
+    found = (Intake<GetCustomerRequest, Customer>(
+                 "GetCustomer", "name: 'companies/acme/customers/c-1'"))
+                .status();
+    if (!found.ok()) EXPECT_EQ(ReasonOf(found), "NOT_READY");
+  } while (!found.ok());
+}
+
 TEST_F(GatewayTest, ACallWhoseDeadlineHasPassedIsNotDecided) {
   const int64_t before = LogEnd();
   OpenCaseRequest request;
