@@ -100,7 +100,9 @@ class Process {
   bool kafka() const { return !options_.kafka.empty(); }
   absl::Status OpenLog();
   absl::Status MakeHosts();
-  absl::Status Serve();
+  // Everything around the partitions, not listening yet.
+  absl::Status MakeServer();
+  absl::Status Listen();
   rpc::ReactionControl Control();
   absl::Status EnsureTopics();
   absl::StatusOr<int> CountOf(const std::string& topic);
@@ -210,7 +212,7 @@ rpc::ReactionControl Process::Control() {
   return control;
 }
 
-absl::Status Process::Serve() {
+absl::Status Process::MakeServer() {
   ASSIGN_OR_RETURN(metrics_, rpc::Metrics::Start(options_.metrics, hosts_));
   if (options_.insecure_dev_identity) {
     authenticator_ = std::make_unique<rpc::InsecureDevIdentity>();
@@ -235,6 +237,10 @@ absl::Status Process::Serve() {
   rpc::RegisterAdminService(*server_, *gateway_, hosts_, *log_, *executor_,
                             Control(),
                             {options_.data + "/scratch", options_.data});
+  return absl::OkStatus();
+}
+
+absl::Status Process::Listen() {
   RETURN_IF_ERROR(server_->Start(options_.listen));
   address_ = options_.advertise;
   if (address_.empty()) {
@@ -422,13 +428,13 @@ absl::Status Process::Run() {
 
   RETURN_IF_ERROR(OpenLog());
   RETURN_IF_ERROR(MakeHosts());
-  RETURN_IF_ERROR(Serve());
+  RETURN_IF_ERROR(MakeServer());
   std::vector<std::thread> threads;
-  absl::Status status;
-  if (kafka()) {
+  // Without others to find it, it need not know its address before.
+  absl::Status status = kafka() ? absl::OkStatus() : BeginEmbedded();
+  if (status.ok()) status = Listen();
+  if (status.ok() && kafka()) {
     threads.emplace_back([this] { BeginKafka(); });
-  } else {
-    status = BeginEmbedded();
   }
   if (status.ok()) {
     threads.emplace_back([this] { WatchHealth(); });
