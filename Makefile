@@ -1,5 +1,9 @@
 # Every target works on a fresh Debian 12 machine as its only command.
-.PHONY: help deps build demo test serve bench format lint asan tsan clean
+# How long `make test-kafka` lets faults happen, and to how many brokers.
+FAULT_SECONDS ?= 120
+FAULT_NODES ?= 3
+
+.PHONY: help deps build demo test test-kafka serve serve-kafka bench format lint asan tsan clean
 
 PRESET ?= release
 BUILD := build/$(PRESET)
@@ -13,6 +17,8 @@ help:
 	@echo "make demo [DATA=file.csv]  build, live a history end to end, print what happened"
 	@echo "make test                  build and run all tests"
 	@echo "make serve                 build and run aftercared on $(LISTEN)"
+	@echo "make serve-kafka           build and run a broker and one process per service"
+	@echo "make test-kafka            the tests on a real broker, with longer faults"
 	@echo "make bench                 build and run the benchmarks"
 	@echo "make format | make lint    format the sources | check them"
 	@echo "make asan | make tsan      the fast tests under a sanitizer"
@@ -36,6 +42,13 @@ serve: build
 	mkdir -p $(SERVE_DATA)
 	$(BIN)/aftercared --data $(SERVE_DATA) --listen $(LISTEN) \
 	  --metrics 127.0.0.1:7401 --insecure-dev-identity
+
+serve-kafka: build
+	deploy/dev/serve-kafka $(BIN)
+
+test-kafka: build
+	AFTERCARE_FAULT_SECONDS=$(FAULT_SECONDS) AFTERCARE_FAULT_NODES=$(FAULT_NODES) \
+	  ctest --preset release -R 'kafka|interop' --verbose
 
 bench: build
 	$(BIN)/bench_commands
