@@ -1,0 +1,287 @@
+// Two processes as they are on Kafka, in this one: each with its own server,
+// hosts and shards, over one log. Intake has two partitions; the first process
+// owns one, the second the other.
+
+#include "libs/rpc/router.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "aftercare/handbook/v1/handbook_service.pb.h"
+#include "aftercare/intake/v1/intake_service.pb.h"
+#include "gtest/gtest.h"
+#include "libs/base/refusal.h"
+#include "libs/handbook/yaml.h"
+#include "libs/log/embedded_log.h"
+#include "libs/rpc/gateway.h"
+#include "libs/rpc/handbook_service.h"
+#include "libs/rpc/identity.h"
+#include "libs/rpc/peer_service.h"
+#include "libs/testing/temp_dir.h"
+#include "services/intake/service.h"
+#include "tests/libs/handbook/demo_handbook.h"
+
+namespace aftercare::rpc {
+namespace {
+
+using intake::v1::Customer;
+
+constexpr int kPartitions = 2;
+
+class Process {
+ public:
+  Process(log::Log& log, std::string directory)
+      : log_(log), directory_(std::move(directory)), owners_(log) {
+    hosts_.push_back(std::make_unique<Hosted>(
+        std::make_shared<const shard::Service>(intake::MakeIntakeService())));
+    gateway_.Register(server_);
+    RegisterHandbookService(server_, gateway_, hosts_, router_);
+    RegisterPeerService(server_, gateway_, hosts_, executor_);
+    EXPECT_TRUE(server_.Start("127.0.0.1:0").ok());
+    address_ = absl::StrCat("127.0.0.1:", server_.port());
+    router_.Announce(address_);
+    client_ = std::make_unique<Client>(address_);
+  }
+
+  ~Process() {
+    Shutdown();
+    for (int p = 0; p < host().partitions(); ++p) {
+      if (auto shard = host().Take(p)) shard->Stop();
+    }
+    router_.Drain();
+  }
+
+  Hosted& host() { return *hosts_.front(); }
+  Client& client() { return *client_; }
+  void Open() { host().Open(kPartitions); }
+  void Shutdown() { server_.Shutdown(absl::Seconds(2)); }
+
+  void Own(int partition) {
+    shard::ShardOptions options;
+    options.directory = absl::StrCat(directory_, "/", partition);
+    options.owner = address_;
+    options.address = address_;
+    auto shard = shard::Shard::Start(log_, *host().service, partition,
+                                     kPartitions, options);
+    ASSERT_TRUE(shard.ok()) << shard.status();
+    host().Put(partition, *std::move(shard));
+    while (host().Find(partition)->Status().state !=
+           shard::ShardState::kServing) {
+      std::this_thread::yield();
+    }
+  }
+
+  template <typename Response>
+  absl::StatusOr<Response> Call(const char* method,
+                                const google::protobuf::Message& request,
+                                Client::Call call = {.actor = "agent-li"}) {
+    return client_->Invoke<Response>(
+        *host().service->descriptor()->FindMethodByName(method), request, call);
+  }
+
+  absl::StatusOr<Customer> Register(const std::string& id,
+                                    const std::string& request_id = "") {
+    intake::v1::RegisterCustomerRequest request;
+    request.set_parent("companies/acme");
+    request.set_customer_id(id);
+    request.set_display_name("王小明");
+    request.set_region("beijing");
+    request.set_request_id(request_id);
+    return Call<Customer>("RegisterCustomer", request);
+  }
+
+ private:
+  log::Log& log_;
+  const std::string directory_;
+  std::string address_;
+  Hosts hosts_;
+  Owners owners_;
+  Router router_{&owners_};
+  InsecureDevIdentity identity_;
+  Executor executor_{1, 16};
+  Gateway gateway_{hosts_, identity_, executor_, router_,
+                   GatewayOptions{.operators = {"operator"}}};
+  Server server_;
+  std::unique_ptr<Client> client_;
+};
+
+class RouterTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    log::EmbeddedLogOptions options;
+    options.directory = dir_ / "log";
+    log_ = log::EmbeddedLog::Open(options).value();
+    ASSERT_TRUE(log_->EnsureTopic("aftercare.intake.events.v1", 2).ok());
+    first_ = std::make_unique<Process>(*log_, dir_ / "first");
+    second_ = std::make_unique<Process>(*log_, dir_ / "second");
+  }
+
+  void OpenBoth() {
+    first_->Open();
+    second_->Open();
+    first_->Own(0);
+    second_->Own(1);
+    handbook::v1::ApplyHandbookRequest apply;
+    *apply.mutable_handbook() =
+        handbook::LoadHandbook(testing::DemoHandbookText()).handbook;
+    const auto applied = first_->client().Invoke<handbook::v1::Handbook>(
+        *handbook::v1::ApplyHandbookRequest::descriptor()
+             ->file()
+             ->FindServiceByName("HandbookService")
+             ->FindMethodByName("ApplyHandbook"),
+        apply, {.actor = "operator"});
+    ASSERT_TRUE(applied.ok()) << applied.status();
+  }
+
+  // An id whose customer lies in the partition.
+  static std::string IdIn(int partition, int n = 0) {
+    for (int i = n * 100;; ++i) {
+      const std::string id = absl::StrCat("c-", i);
+      if (log::PartitionOf("companies/acme/customers/" + id, kPartitions) ==
+          partition) {
+        return id;
+      }
+    }
+  }
+
+  testing::TempDir dir_;
+  std::unique_ptr<log::EmbeddedLog> log_;
+  std::unique_ptr<Process> first_;
+  std::unique_ptr<Process> second_;
+};
+
+TEST_F(RouterTest, AnyProcessTakesEveryCall) {
+  OpenBoth();
+  for (int p = 0; p < kPartitions; ++p) {
+    const std::string id = IdIn(p);
+    const auto made = first_->Register(id, "r-" + id);
+    ASSERT_TRUE(made.ok()) << made.status();
+    // Asked of the other, the same request has had its effect.
+    const auto again = second_->Register(id, "r-" + id);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(again->SerializeAsString(), made->SerializeAsString());
+    // A refusal comes through as it was said.
+    EXPECT_EQ(ReasonOf(first_->Register(id).status()),
+              ReasonOf(second_->Register(id).status()));
+    EXPECT_FALSE(ReasonOf(second_->Register(id).status()).empty());
+  }
+}
+
+TEST_F(RouterTest, AnswersSayWhichClaimTheyRestOn) {
+  OpenBoth();
+  ASSERT_TRUE(first_->Register(IdIn(1)).ok());
+  intake::v1::GetCustomerRequest request;
+  request.set_name("companies/acme/customers/" + IdIn(1));
+  for (Process* process : {first_.get(), second_.get()}) {
+    std::map<std::string, std::string> trailers;
+    ASSERT_TRUE(process
+                    ->Call<Customer>("GetCustomer", request,
+                                     {.actor = "agent-li",
+                                      .trailers = &trailers})
+                    .ok());
+    EXPECT_EQ(trailers[kPositionMetadata], "intake/1 claim=0 offset=3");
+  }
+}
+
+TEST_F(RouterTest, ACallIsPassedOnOnce) {
+  OpenBoth();
+  intake::v1::GetCustomerRequest request;
+  request.set_name("companies/acme/customers/" + IdIn(1));
+  const auto answer = first_->Call<Customer>(
+      "GetCustomer", request,
+      {.actor = "agent-li", .metadata = {{kForwardedMetadata, "1"}}});
+  EXPECT_EQ(ReasonOf(answer.status()), "NOT_OWNER") << answer.status();
+}
+
+TEST_F(RouterTest, ListsOverAllPartitionsAreMergedAndTokensStayGood) {
+  OpenBoth();
+  std::vector<std::string> expected;
+  for (int n = 0; n < 7; ++n) {
+    for (int p = 0; p < kPartitions; ++p) {
+      const auto made = first_->Register(IdIn(p, n));
+      ASSERT_TRUE(made.ok()) << made.status();
+      expected.push_back(made->name());
+    }
+  }
+  std::sort(expected.begin(), expected.end());
+  for (const int size : {1, 3, 5, 50}) {
+    std::vector<std::string> seen;
+    intake::v1::ListCustomersRequest request;
+    request.set_parent("companies/acme");
+    request.set_page_size(size);
+    int pages = 0;
+    do {
+      // Each page is asked of another process than the one before.
+      Process& process = ++pages % 2 == 0 ? *first_ : *second_;
+      const auto page = process.Call<intake::v1::ListCustomersResponse>(
+          "ListCustomers", request);
+      ASSERT_TRUE(page.ok()) << page.status();
+      EXPECT_LE(page->customers_size(), size);
+      for (const auto& customer : page->customers()) {
+        seen.push_back(customer.name());
+      }
+      request.set_page_token(page->next_page_token());
+    } while (!request.page_token().empty());
+    EXPECT_EQ(seen, expected) << size;
+  }
+}
+
+TEST_F(RouterTest, AfterAHandOverTheNewOwnerIsFound) {
+  OpenBoth();
+  const std::string id = IdIn(1);
+  ASSERT_TRUE(first_->Register(id).ok());
+  second_->host().Take(1)->Stop();
+  first_->Own(1);
+  // The second knew itself as the owner; it now finds the first.
+  intake::v1::GetCustomerRequest request;
+  request.set_name("companies/acme/customers/" + id);
+  const auto found = second_->Call<Customer>(
+      "GetCustomer", request, {.actor = "agent-li", .retry = true});
+  EXPECT_TRUE(found.ok()) << found.status();
+  // And back: the first passes on to the second again.
+  first_->host().Take(1)->Stop();
+  second_->Own(1);
+  const auto back = first_->Call<Customer>(
+      "GetCustomer", request, {.actor = "agent-li", .retry = true});
+  EXPECT_TRUE(back.ok()) << back.status();
+}
+
+TEST_F(RouterTest, AnOwnerThatDoesNotAnswerLeavesTheOutcomeUnknown) {
+  OpenBoth();
+  ASSERT_TRUE(first_->Register(IdIn(1)).ok());
+  second_->Shutdown();
+  const auto answer = first_->Register(IdIn(1, 1));
+  EXPECT_TRUE(absl::IsUnavailable(answer.status()));
+  EXPECT_EQ(ReasonOf(answer.status()), "OWNER_UNREACHABLE");
+  intake::v1::ListCustomersRequest list;
+  list.set_parent("companies/acme");
+  const auto page =
+      first_->Call<intake::v1::ListCustomersResponse>("ListCustomers", list);
+  EXPECT_EQ(ReasonOf(page.status()), "OWNER_UNREACHABLE") << page.status();
+}
+
+TEST_F(RouterTest, BeforeThePartitionsAreKnownOrClaimedCallsAreRefused) {
+  EXPECT_EQ(ReasonOf(first_->Register("c-1").status()), "NOT_READY");
+  first_->Open();
+  EXPECT_EQ(ReasonOf(first_->Register("c-1").status()), "NOT_OWNER");
+}
+
+TEST_F(RouterTest, OnlyProcessesMayCallInTheirOwnName) {
+  OpenBoth();
+  peer::v1::SubmitRequest request;
+  request.set_service("intake");
+  const auto answer = first_->client().InvokeRaw(
+      "/aftercare.peer.v1.PeerService/Submit", request.SerializeAsString(),
+      {.actor = "operator"});
+  EXPECT_EQ(ReasonOf(answer.status()), "ACTION_NOT_PERMITTED");
+}
+
+}  // namespace
+}  // namespace aftercare::rpc
