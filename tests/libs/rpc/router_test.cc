@@ -181,11 +181,11 @@ TEST_F(RouterTest, AnswersSayWhichClaimTheyRestOn) {
   request.set_name("companies/acme/customers/" + IdIn(1));
   for (Process* process : {first_.get(), second_.get()}) {
     std::map<std::string, std::string> trailers;
-    ASSERT_TRUE(process
-                    ->Call<Customer>("GetCustomer", request,
-                                     {.actor = "agent-li",
-                                      .trailers = &trailers})
-                    .ok());
+    ASSERT_TRUE(
+        process
+            ->Call<Customer>("GetCustomer", request,
+                             {.actor = "agent-li", .trailers = &trailers})
+            .ok());
     EXPECT_EQ(trailers[kPositionMetadata], "intake/1 claim=0 offset=3");
   }
 }
