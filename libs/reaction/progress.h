@@ -4,8 +4,7 @@
 // is kept before the position passes it.
 //
 //   OpenLocalProgress   one small RocksDB for all reactions of a process
-//   TopicProgress       a compacted Kafka topic, for reactions that move
-//   between
+//   TopicProgress       a compacted topic, for reactions that move between
 //                       processes (topic_progress.h)
 
 #ifndef AFTERCARE_LIBS_REACTION_PROGRESS_H_

@@ -68,12 +68,7 @@ absl::Status CheckRequestId(const std::string& id) {
 
 // Until a shard is up nobody's roles are known: that is not a refusal.
 absl::Status RightsKnown(shard::Shard& shard) {
-  const shard::ShardState state = shard.Status().state;
-  if (state == shard::ShardState::kServing ||
-      state == shard::ShardState::kReadOnly ||
-      state == shard::ShardState::kInDoubt) {
-    return absl::OkStatus();
-  }
+  if (shard::IsReadable(shard.Status().state)) return absl::OkStatus();
   // As the shard itself says it.
   return shard.Snapshot().status();
 }
@@ -212,15 +207,11 @@ absl::StatusOr<Gateway::Target> Gateway::Resolve(
   if (method.query != nullptr) {
     target.everywhere = target.boundary == CompanyOf(target.boundary) ||
                         absl::EndsWith(target.boundary, "/-");
-    target.bytes = request.SerializeAsString();
     return target;
   }
   target.fingerprint = shard::ArgumentsDigest(request);
   const std::string request_id = TextAt(request, "request_id");
   RETURN_IF_ERROR(CheckRequestId(request_id));
-  // With a request_id the owner chooses the same id, and must see the request
-  // as it came to know it again.
-  target.bytes = request.SerializeAsString();
   if (!rules.child_id_field().empty()) {
     const auto* reflection = request.GetReflection();
     const auto* id_field =
@@ -232,7 +223,7 @@ absl::StatusOr<Gateway::Target> Gateway::Resolve(
                ? RandomId()
                : IdFrom(absl::StrCat(target.name, "|", request_id));
       reflection->SetString(&request, id_field, id);
-      if (request_id.empty()) target.bytes = request.SerializeAsString();
+      target.id_derived = !request_id.empty();
     }
     RETURN_IF_ERROR(CheckId(rules.child_id_field(), id));
     target.boundary = std::string(BoundaryOf(
@@ -270,14 +261,21 @@ void Gateway::Handle(const Hosted& host, CallInfo info,
     return;
   }
   if (target->everywhere) {
-    QueryEverywhere(host, std::move(info), *std::move(target),
-                    std::move(request), std::move(respond));
+    QueryEverywhere(host, std::move(info), std::move(request),
+                    std::move(respond));
     return;
   }
   const int partition = host.PartitionOf(target->boundary);
   const auto shard = host.Find(partition);
   if (shard == nullptr) {
-    router_.Forward(host, partition, info, target->bytes, std::move(respond));
+    if (target->id_derived) {
+      // The owner must see the request as it came, to know it again.
+      request->GetReflection()->ClearField(
+          request.get(), request->GetDescriptor()->FindFieldByName(
+                             method->rules.child_id_field()));
+    }
+    router_.Forward(host, partition, info, request->SerializeAsString(),
+                    std::move(respond));
     return;
   }
   if (method->query != nullptr) {
@@ -442,7 +440,7 @@ absl::StatusOr<shard::PartialAnswer> FromPeer(
 
 }  // namespace
 
-void Gateway::QueryEverywhere(const Hosted& host, CallInfo info, Target target,
+void Gateway::QueryEverywhere(const Hosted& host, CallInfo info,
                               std::shared_ptr<Message> request,
                               Responder respond) const {
   std::vector<int> here;
@@ -475,7 +473,7 @@ void Gateway::QueryEverywhere(const Hosted& host, CallInfo info, Target target,
   router_.Locate(
       host, std::move(elsewhere),
       [this, &host, info = std::move(info), here, gathering, run_here,
-       bytes = std::move(target.bytes)](
+       bytes = gathering->request->SerializeAsString()](
           absl::StatusOr<std::map<std::string, std::vector<int>>> owners) {
         if (!owners.ok()) {
           gathering->respond(owners.status());

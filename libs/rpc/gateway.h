@@ -103,8 +103,8 @@ class Gateway {
     bool everywhere = false;
     // Of a command, before an id was chosen for it.
     uint64_t fingerprint = 0;
-    // The request's bytes for another process.
-    std::string bytes;
+    // An id was chosen by the request_id, as the owner will choose it again.
+    bool id_derived = false;
   };
   void Handle(const Hosted& hosted, CallInfo info,
               std::shared_ptr<google::protobuf::Message> request,
@@ -116,7 +116,7 @@ class Gateway {
                const Target& target,
                std::shared_ptr<google::protobuf::Message> request,
                Responder respond) const;
-  void QueryEverywhere(const Hosted& host, CallInfo info, Target target,
+  void QueryEverywhere(const Hosted& host, CallInfo info,
                        std::shared_ptr<google::protobuf::Message> request,
                        Responder respond) const;
 

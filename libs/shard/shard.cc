@@ -348,8 +348,7 @@ void ShardImpl::Enqueue(Waiting waiting) {
 void ShardImpl::SetState(ShardState state) {
   std::lock_guard lock(mutex_);
   status_.state = state;
-  readable_ = state == ShardState::kServing || state == ShardState::kReadOnly ||
-              state == ShardState::kInDoubt;
+  readable_ = IsReadable(state);
   // While in doubt commands may queue: they are decided after the new claim.
   accepting_ = readable_;
 }

@@ -80,6 +80,12 @@ enum class ShardState {
   kFollowing
 };
 
+// Whether the rows of a shard in that state are current and may be read.
+inline bool IsReadable(ShardState state) {
+  return state == ShardState::kServing || state == ShardState::kReadOnly ||
+         state == ShardState::kInDoubt;
+}
+
 struct ShardStatus {
   std::string service;
   int partition = 0;

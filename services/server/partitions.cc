@@ -18,12 +18,6 @@ namespace {
 
 constexpr int kCheckpointsKept = 2;
 
-bool Knows(shard::ShardState state) {
-  return state == shard::ShardState::kServing ||
-         state == shard::ShardState::kReadOnly ||
-         state == shard::ShardState::kInDoubt;
-}
-
 }  // namespace
 
 Partitions::Partitions(log::Log& log, const rpc::Hosts& hosts,
@@ -70,7 +64,7 @@ absl::Status Partitions::StartReactions(int partition) {
     bool known = false;
     for (const auto& shard : host_.Shards()) {
       if (auto policy = shard->PolicyAt(company, at)) return policy;
-      known |= Knows(shard->Status().state);
+      known |= shard::IsReadable(shard->Status().state);
     }
     if (known) return nullptr;
     return absl::UnavailableError("the target is not serving");
@@ -189,7 +183,7 @@ void Partitions::WriteCheckpoints() {
   if (options_.checkpoints.empty()) return;
   for (const auto& shard : host_.Shards()) {
     const shard::ShardStatus status = shard->Status();
-    if (!Knows(status.state)) continue;
+    if (!shard::IsReadable(status.state)) continue;
     const auto written = shard::WriteCheckpoint(
         *shard,
         shard::CheckpointsOf(options_.checkpoints, status.service,

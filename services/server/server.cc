@@ -105,6 +105,10 @@ class Process {
   absl::Status Listen();
   rpc::ReactionControl Control();
   absl::Status EnsureTopics();
+  void MakePartitions();
+  const std::string& instance() const {
+    return options_.instance.empty() ? address_ : options_.instance;
+  }
   absl::StatusOr<int> CountOf(const std::string& topic);
   absl::Status BeginEmbedded();
   // Until it has joined, fails for good or is told to stop.
@@ -283,23 +287,23 @@ absl::Status Process::EnsureTopics() {
     counts.push_back(count);
   }
   for (const auto& owned : owned_) {
-    if (!kafka()) {
-      break;
-    }
+    if (!kafka()) break;
     const std::string topic =
         reaction::ProgressTopic(owned->host->service->name());
     RETURN_IF_ERROR(kafka_log_->EnsureCompactedTopic(topic));
     owned->progress = std::make_unique<reaction::TopicProgress>(*log_, topic);
   }
   for (size_t i = 0; i < hosts_.size(); ++i) hosts_[i]->Open(counts[i]);
+  return absl::OkStatus();
+}
 
+void Process::MakePartitions() {
   PartitionsOptions options;
   options.data = options_.data;
   options.checkpoints = options_.checkpoints;
   options.standbys = options_.standbys;
   options.shard.owner =
-      kafka() ? options_.instance.empty() ? address_ : options_.instance
-              : absl::StrCat("aftercared/", getpid());
+      kafka() ? instance() : absl::StrCat("aftercared/", getpid());
   options.shard.address = address_;
   options.shard.min_free_bytes = options_.min_free_bytes;
   options.shard.append_timeout = options_.append_timeout;
@@ -315,7 +319,6 @@ absl::Status Process::EnsureTopics() {
         options);
   }
   begun_ = true;
-  return absl::OkStatus();
 }
 
 absl::Status Process::BeginEmbedded() {
@@ -323,6 +326,7 @@ absl::Status Process::BeginEmbedded() {
   ASSIGN_OR_RETURN(owned_.front()->progress,
                    reaction::OpenLocalProgress(options_.data + "/reactions"));
   RETURN_IF_ERROR(EnsureTopics());
+  MakePartitions();
   for (const auto& owned : owned_) {
     std::vector<int> all;
     for (int p = 0; p < owned->host->partitions(); ++p) all.push_back(p);
@@ -338,7 +342,7 @@ absl::Status Process::Join() {
     log::KafkaGroupOptions options;
     options.properties = options_.kafka;
     options.group = absl::StrCat("aftercare.", owned.host->service->name());
-    options.instance = options_.instance.empty() ? address_ : options_.instance;
+    options.instance = instance();
     options.topic = owned.host->service->topic();
     log::KafkaGroupCallbacks callbacks;
     callbacks.assigned = [this, &owned](const std::vector<int>& partitions) {
@@ -364,8 +368,11 @@ void Process::BeginKafka() {
   absl::Duration pause = absl::Milliseconds(200);
   while (true) {
     absl::Status status = EnsureTopics();
-    if (status.ok()) status = Join();
-    if (status.ok()) return;
+    if (status.ok()) {
+      MakePartitions();
+      if (absl::Status joined = Join(); !joined.ok()) End(joined);
+      return;
+    }
     // A broker that is away comes back; a cluster that is not such as was asked
     // for, or says no, has to be put right by a person.
     if (!absl::IsUnavailable(status) && !absl::IsNotFound(status)) {
