@@ -78,11 +78,11 @@ void Define(CLI::App& app, Flags& flags, bool needs_kafka) {
   app.add_option("--kafka.config", flags.kafka_config,
                  "File of such properties, one a line; where passwords belong")
       ->needs(brokers);
-  app.add_option("--kafka.replication", options.replication_factor,
+  app.add_option("--kafka.replication-factor", options.replication_factor,
                  "Copies of topics that do not exist yet")
       ->check(CLI::Range(1, 10))
       ->capture_default_str();
-  app.add_option("--kafka.min-insync", options.min_insync_replicas,
+  app.add_option("--kafka.min-insync-replicas", options.min_insync_replicas,
                  "min.insync.replicas of topics that do not exist yet")
       ->check(CLI::Range(1, 10))
       ->capture_default_str();

@@ -96,13 +96,20 @@ class FleetTest : public ::testing::Test {
   }
 
   std::vector<std::string> FlagsOf(const std::string& instance) const {
-    return {"--kafka.brokers",      kafka_->bootstrap_servers(),
-            "--kafka.replication",  absl::StrCat(kafka_->replication_factor()),
-            "--kafka.min-insync",   absl::StrCat(kafka_->min_insync_replicas()),
-            "--partitions",         absl::StrCat(kPartitions),
-            "--instance",           instance,
-            "--checkpoint-dir",     dir_ / "checkpoints",
-            "--checkpoint-seconds", "5"};
+    return {"--kafka.brokers",
+            kafka_->bootstrap_servers(),
+            "--kafka.replication-factor",
+            absl::StrCat(kafka_->replication_factor()),
+            "--kafka.min-insync-replicas",
+            absl::StrCat(kafka_->min_insync_replicas()),
+            "--partitions",
+            absl::StrCat(kPartitions),
+            "--instance",
+            instance,
+            "--checkpoint-dir",
+            dir_ / "checkpoints",
+            "--checkpoint-seconds",
+            "5"};
   }
 
   absl::Status StartIntake(int i) {
