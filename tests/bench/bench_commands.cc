@@ -5,132 +5,29 @@
 
 #include <atomic>
 #include <cstdio>
-#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
-#include "aftercare/intake/v1/intake_service.pb.h"
-#include "libs/rpc/client.h"
-#include "libs/rpc/gateway.h"
-#include "libs/rpc/server.h"
+#include "libs/log/embedded_log.h"
 #include "rocksdb/db.h"
 #include "tests/bench/bench_util.h"
+#include "tests/bench/grpc_load.h"
 
 namespace aftercare::bench {
 namespace {
-
-constexpr char kOpenCase[] = "/aftercare.intake.v1.IntakeService/OpenCase";
-
-std::string Payload(int64_t n) {
-  intake::v1::OpenCaseRequest request;
-  request.set_parent(absl::StrCat("companies/acme/customers/c", n % 1000));
-  request.set_case_id(absl::StrCat("k", n));
-  request.set_kind(intake::v1::Case::REPAIR);
-  request.set_channel("hotline");
-  request.set_subject("空调不制冷");
-  request.set_description("客户来电: 空调不制冷, 已断电重启, 仍有异响。");
-  request.set_product_line("appliance");
-  request.set_request_id(absl::StrCat("bench-", n));
-  return request.SerializeAsString();
-}
-
-// `callers` calls always under way for `seconds`; calls a second.
-double Measure(rpc::Client& client, int callers, double seconds,
-               std::atomic<int64_t>& next) {
-  rpc::Client::Call call;
-  call.actor = "agent-li";
-  std::atomic<int64_t> done{0};
-  std::atomic<int64_t> failed{0};
-  std::atomic<int> running{callers};
-  std::atomic<bool> stop{false};
-  std::promise<void> all;
-  std::function<void()> go = [&] {
-    client.InvokeAsync(kOpenCase, Payload(next++), call,
-                       [&](absl::StatusOr<std::string> answer) {
-                         if (answer.ok()) {
-                           ++done;
-                         } else if (failed++ == 0) {
-                           std::cerr << answer.status() << "\n";
-                         }
-                         if (!stop) {
-                           go();
-                         } else if (--running == 0) {
-                           all.set_value();
-                         }
-                       });
-  };
-  const absl::Time begin = absl::Now();
-  for (int i = 0; i < callers; ++i) go();
-  absl::SleepFor(absl::Seconds(seconds));
-  const int64_t count = done;
-  const double took = absl::ToDoubleSeconds(absl::Now() - begin);
-  stop = true;
-  all.get_future().wait();
-  if (failed > 0) std::cerr << failed << " calls failed\n";
-  return static_cast<double>(count) / took;
-}
 
 double MeasureCommands(int callers, double seconds) {
   testing::TempDir dir;
   log::EmbeddedLogOptions options;
   options.directory = dir / "log";
-  auto log = Require(log::EmbeddedLog::Open(options));
-  auto service =
-      std::make_shared<const shard::Service>(intake::MakeIntakeService());
-  Require(log->EnsureTopic(service->topic(), 2));
-  rpc::Hosts hosted;
-  hosted.push_back(std::make_unique<rpc::Hosted>(service, 2));
-  for (int p = 0; p < 2; ++p) {
-    shard::ShardOptions shard_options;
-    shard_options.directory = dir / absl::StrCat("shard", p);
-    hosted[0]->Put(
-        p, Require(shard::Shard::Start(*log, *service, p, 2, shard_options)));
-  }
-  for (const auto& shard : hosted[0]->Shards()) {
-    AwaitServing(*shard);
-    PublishHandbook(*shard);
-  }
-  rpc::InsecureDevIdentity identity;
-  rpc::Executor executor(1, 100);
-  rpc::Router router(nullptr);
-  rpc::Gateway gateway(hosted, identity, executor, router, {});
-  rpc::Server server;
-  gateway.Register(server);
-  Require(server.Start("127.0.0.1:0"));
-  rpc::Client client(absl::StrCat("127.0.0.1:", server.port()));
-  rpc::Client::Call call;
-  call.actor = "agent-li";
-  for (int i = 0; i < 1000; ++i) {
-    intake::v1::RegisterCustomerRequest request;
-    request.set_parent("companies/acme");
-    request.set_customer_id(absl::StrCat("c", i));
-    request.set_display_name("王小明");
-    Require(
-        client.InvokeRaw("/aftercare.intake.v1.IntakeService/RegisterCustomer",
-                         request.SerializeAsString(), call));
-  }
-  std::atomic<int64_t> next{0};
-  Measure(client, callers, seconds / 5, next);  // warm
-  const double rate = Measure(client, callers, seconds, next);
-  server.Shutdown(absl::Seconds(5));
-  return rate;
-}
-
-double MeasureEcho(int callers, double seconds) {
-  rpc::Server server;
-  server.AddService(
-      intake::v1::OpenCaseRequest::descriptor()->file()->FindServiceByName(
-          "IntakeService"),
-      [](rpc::CallInfo, std::shared_ptr<google::protobuf::Message> request,
-         rpc::Responder respond) { respond(request->SerializeAsString()); });
-  Require(server.Start("127.0.0.1:0"));
-  rpc::Client client(absl::StrCat("127.0.0.1:", server.port()));
-  std::atomic<int64_t> next{0};
-  Measure(client, callers, seconds / 5, next);
-  const double rate = Measure(client, callers, seconds, next);
-  server.Shutdown(absl::Seconds(5));
-  return rate;
+  const auto log = Require(log::EmbeddedLog::Open(options));
+  Intake intake(*log, 2);
+  intake.calls().Closed(callers, seconds / 5);  // warm
+  return intake.calls().Closed(callers, seconds).per_second;
 }
 
 double MeasureRocksDb(int callers, double seconds) {
@@ -150,7 +47,7 @@ double MeasureRocksDb(int callers, double seconds) {
       write.sync = true;
       while (!stop) {
         const int64_t n = next++;
-        if (!db->Put(write, absl::StrCat("k", n), Payload(n)).ok()) {
+        if (!db->Put(write, absl::StrCat("k", n), Calls::OpenCase(n)).ok()) {
           std::exit(1);
         }
       }
@@ -182,7 +79,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   using namespace aftercare::bench;
-  const double echo = MeasureEcho(callers, seconds);
+  const double echo = MeasureEcho(callers, seconds).per_second;
   std::printf("bare gRPC echo              %9.0f /s\n", echo);
   const double rocks = MeasureRocksDb(callers, seconds);
   std::printf("bare RocksDB synced puts    %9.0f /s\n", rocks);

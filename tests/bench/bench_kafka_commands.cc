@@ -1,0 +1,115 @@
+// Durable commands a second end to end over gRPC on a real Kafka, beside a bare
+// echo over the same server and client and beside a bare idempotent producer
+// on the same broker with as many records under way; then the latency at half
+// that load. All in one run. Starts a broker (deploy/dev/kafka) unless
+// AFTERCARE_KAFKA names one.
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "libs/log/kafka_log.h"
+#include "tests/bench/bench_util.h"
+#include "tests/bench/grpc_load.h"
+#include "tests/bench/kafka_load.h"
+#include "tests/contract/dev_kafka.h"
+
+namespace aftercare::bench {
+namespace {
+
+// A record as large as the newest of the partition that has one.
+log::Record Newest(log::Log& log, const std::string& topic, int partitions) {
+  for (int p = 0; p < partitions; ++p) {
+    const int64_t end = Require(log.End({topic, p}));
+    if (end == 0) continue;
+    const auto reader = Require(log.OpenReader({topic, p}, end - 1));
+    const auto records = Require(reader->Read(1, absl::Seconds(10)));
+    if (!records.empty()) return records.front().record;
+  }
+  Require(absl::NotFoundError("the commands left no records"));
+  return {};
+}
+
+void Print(const char* what, const Result& result) {
+  std::printf("%-38s %9.0f /s  p50 %6.2f ms  p99 %6.2f ms\n", what,
+              result.per_second, result.p50_ms, result.p99_ms);
+  std::fflush(stdout);
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app(
+      "Durable commands a second on Kafka, beside an echo and a producer");
+  double seconds = 5;
+  int callers = 64;
+  int partitions = 4;
+  int nodes = 1;
+  int rounds = 1;
+  double linger_ms = 1;
+  app.add_option("--seconds", seconds, "Of each measurement")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--callers", callers, "Calls, or records, under way at once")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--partitions", partitions, "Of the service's topic")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--nodes", nodes, "Of the broker it starts: 1 or 3")
+      ->check(CLI::IsMember({1, 3}))
+      ->capture_default_str();
+  app.add_option("--rounds", rounds, "How often all is measured")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--linger", linger_ms, "Of both producers, in milliseconds")
+      ->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+
+  auto started = contract::DevKafka::Start(nodes);
+  if (absl::IsUnavailable(started.status())) {
+    std::cerr << "SKIPPED: " << started.status().message() << "\n";
+    return 3;
+  }
+  const auto kafka = Require(std::move(started));
+  log::KafkaLogOptions options;
+  options.properties["bootstrap.servers"] = kafka->bootstrap_servers();
+  options.properties["linger.ms"] = absl::StrCat(linger_ms);
+  options.replication_factor = kafka->replication_factor();
+  options.min_insync_replicas = kafka->min_insync_replicas();
+  const auto log = Require(log::KafkaLog::Open(options));
+  Intake intake(*log, partitions);
+  // The first seconds are the JVM's.
+  intake.calls().Closed(callers, seconds);
+  const std::string topic = "bench.producer";
+  Require(log->EnsureTopic(topic, 1));
+  const log::Record record =
+      Newest(*log, "aftercare.intake.events.v1", partitions);
+  std::printf("%lld bytes a record with key and headers, %d partitions\n",
+              static_cast<long long>(record.Bytes()), partitions);
+  MeasureBareProducer(kafka->bootstrap_servers(), {topic, 0}, callers,
+                      linger_ms, seconds / 2, record);
+  for (int round = 0; round < rounds; ++round) {
+    const Result echo = MeasureEcho(callers, seconds);
+    Print("bare gRPC echo", echo);
+    const Result producer =
+        MeasureBareProducer(kafka->bootstrap_servers(), {topic, 0}, callers,
+                            linger_ms, seconds, record);
+    Print("bare idempotent producer", producer);
+    const Result commands = intake.calls().Closed(callers, seconds);
+    Print("durable commands over gRPC", commands);
+    std::printf(
+        "ratio to the smaller %.2f (aim 0.30)\n",
+        commands.per_second / std::min(echo.per_second, producer.per_second));
+    Print("at half that load (aim p99 below 30)",
+          intake.calls().Paced(commands.per_second / 2, seconds));
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace aftercare::bench
+
+int main(int argc, char** argv) { return aftercare::bench::Main(argc, argv); }
