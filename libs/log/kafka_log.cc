@@ -122,77 +122,179 @@ class Undertaker {
   std::list<Job> jobs_;
 };
 
-// What an appender and the callbacks of its client share.
-struct ProducerState {
-  struct Pending {
-    DeliveryCallback done;
-    std::list<Pending>::iterator self;
-  };
-  std::mutex pending_mutex;
-  std::list<Pending> pending;
-  // Held while a callback runs, so that the appender's end waits for it.
-  std::mutex life_mutex;
-  bool alive = true;
-  std::atomic<bool> stopping{false};
-  ClientPtr client;
-};
+// How long records may wait for those before them to be acknowledged. Longer
+// ones belong to a broker in trouble; the client then keeps what waits, with
+// the timeouts and the limits it has.
+constexpr absl::Duration kMaxWaiting = absl::Milliseconds(200);
 
-void OnDelivery(rd_kafka_t* /*client*/, const rd_kafka_message_t* message,
-                void* opaque) {
-  auto* state = static_cast<ProducerState*>(opaque);
-  auto* pending = static_cast<ProducerState::Pending*>(message->_private);
-  const DeliveryCallback done = std::move(pending->done);
-  {
-    std::lock_guard lock(state->pending_mutex);
-    state->pending.erase(pending->self);
+// A partition's writer: gathers while records are on the wire, and hands all of
+// it to the client when they are acknowledged. The client's own ways to gather
+// cost more: it either waits a millisecond for every record (linger.ms), or
+// keeps a core busy while more requests are wanted than may be under way.
+class Producer {
+ public:
+  explicit Producer(TopicPartition partition)
+      : partition_(std::move(partition)) {}
+
+  // `conf` gets the callbacks of this producer.
+  absl::Status Start(ConfPtr conf) {
+    rd_kafka_conf_set_opaque(conf.get(), this);
+    rd_kafka_conf_set_dr_msg_cb(
+        conf.get(),
+        [](rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
+          static_cast<Producer*>(opaque)->OnDelivery(*message);
+        });
+    ASSIGN_OR_RETURN(client_, MakeClient(RD_KAFKA_PRODUCER, std::move(conf)));
+    return absl::OkStatus();
   }
-  std::lock_guard lock(state->life_mutex);
-  if (!state->alive) return;
-  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    const absl::Status status = KnownPartitionError(message->err, "append");
-    // A refusal by this very client is the only certain "not in the log"; a
-    // failed delivery is an unknown outcome, whatever its code.
-    done(absl::IsResourceExhausted(status) || absl::IsInvalidArgument(status)
-             ? absl::UnavailableError(status.message())
-             : status);
-    return;
+
+  rd_kafka_t* client() const { return client_.get(); }
+
+  void Append(Record record, DeliveryCallback done) {
+    std::unique_lock lock(mutex_);
+    if (!sent_.empty() || !waiting_.empty()) {
+      if (waiting_.empty()) waiting_since_ = absl::Now();
+      waiting_.push_back({std::move(record), std::move(done)});
+      return;
+    }
+    const absl::Status refused = Hand(record, done);
+    lock.unlock();
+    if (!refused.ok()) done(refused);
   }
-  if (message->offset < 0) {
-    done(absl::UnavailableError("append: the broker named no offset"));
-    return;
+
+  // The thread that callbacks run on.
+  void Serve() {
+    while (!stopping_.load()) {
+      rd_kafka_poll(client_.get(), 100);
+      std::unique_lock lock(mutex_);
+      if (!waiting_.empty() && absl::Now() - waiting_since_ > kMaxWaiting) {
+        HandWaiting(std::move(lock));
+      }
+    }
   }
-  done(message->offset);
-}
+
+  // No callback runs after it. What is on the wire may still arrive.
+  void Abandon() {
+    std::lock_guard lock(life_mutex_);
+    alive_ = false;
+    stopping_.store(true);
+  }
+
+  // Takes as long as the network lets it. After Serve has returned.
+  void End() {
+    rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE |
+                                      RD_KAFKA_PURGE_F_INFLIGHT |
+                                      RD_KAFKA_PURGE_F_NON_BLOCKING);
+    rd_kafka_flush(client_.get(), 1000);
+    client_.reset();
+  }
+
+ private:
+  struct Sent {
+    DeliveryCallback done;
+    std::list<Sent>::iterator self;
+  };
+  struct Waiting {
+    Record record;
+    DeliveryCallback done;
+  };
+
+  // Under mutex_. Leaves `done` alone when it fails.
+  absl::Status Hand(const Record& record, DeliveryCallback& done) {
+    rd_kafka_headers_t* headers = rd_kafka_headers_new(record.headers.size());
+    for (const auto& [name, value] : record.headers) {
+      rd_kafka_header_add(headers, name.data(),
+                          static_cast<ssize_t>(name.size()), value.data(),
+                          static_cast<ssize_t>(value.size()));
+    }
+    sent_.push_front({std::move(done), {}});
+    sent_.front().self = sent_.begin();
+    const rd_kafka_resp_err_t error = rd_kafka_producev(
+        client_.get(), RD_KAFKA_V_TOPIC(partition_.topic.c_str()),
+        RD_KAFKA_V_PARTITION(partition_.partition),
+        RD_KAFKA_V_KEY(record.key.data(), record.key.size()),
+        RD_KAFKA_V_VALUE(const_cast<char*>(record.value.data()),
+                         record.value.size()),
+        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(&sent_.front()),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      // Only an accepted message owns its headers.
+      rd_kafka_headers_destroy(headers);
+      done = std::move(sent_.front().done);
+      sent_.pop_front();
+      return KafkaError(error, "append");
+    }
+    return absl::OkStatus();
+  }
+
+  // `lock` is on mutex_.
+  void HandWaiting(std::unique_lock<std::mutex> lock) {
+    std::vector<std::pair<DeliveryCallback, absl::Status>> refused;
+    for (Waiting& waiting : waiting_) {
+      const absl::Status status = Hand(waiting.record, waiting.done);
+      if (!status.ok()) refused.emplace_back(std::move(waiting.done), status);
+    }
+    waiting_.clear();
+    lock.unlock();
+    for (auto& [done, status] : refused) Report(done, status);
+  }
+
+  void OnDelivery(const rd_kafka_message_t& message) {
+    const auto* sent = static_cast<Sent*>(message._private);
+    DeliveryCallback done;
+    {
+      std::unique_lock lock(mutex_);
+      done = std::move(sent->self->done);
+      sent_.erase(sent->self);
+      if (sent_.empty() && !stopping_.load()) HandWaiting(std::move(lock));
+    }
+    if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      const absl::Status status = KnownPartitionError(message.err, "append");
+      // A refusal by this very client is the only certain "not in the log"; a
+      // failed delivery is an unknown outcome, whatever its code.
+      Report(done, absl::IsResourceExhausted(status) ||
+                           absl::IsInvalidArgument(status)
+                       ? absl::UnavailableError(status.message())
+                       : status);
+    } else if (message.offset < 0) {
+      Report(done,
+             absl::UnavailableError("append: the broker named no offset"));
+    } else {
+      Report(done, message.offset);
+    }
+  }
+
+  void Report(const DeliveryCallback& done, absl::StatusOr<int64_t> outcome) {
+    // Held while a callback runs, so that Abandon waits for it.
+    std::lock_guard lock(life_mutex_);
+    if (alive_) done(std::move(outcome));
+  }
+
+  const TopicPartition partition_;
+  ClientPtr client_;
+  std::atomic<bool> stopping_{false};
+  std::mutex mutex_;
+  std::list<Sent> sent_;          // guarded by mutex_; on the wire
+  std::vector<Waiting> waiting_;  // guarded by mutex_, in order
+  absl::Time waiting_since_;      // guarded by mutex_
+  std::mutex life_mutex_;
+  bool alive_ = true;  // guarded by life_mutex_
+};
 
 class KafkaAppender final : public Appender {
  public:
-  KafkaAppender(TopicPartition partition, std::shared_ptr<ProducerState> state,
+  KafkaAppender(std::shared_ptr<Producer> producer,
                 std::shared_ptr<Undertaker> undertaker)
-      : partition_(std::move(partition)),
-        state_(std::move(state)),
+      : producer_(std::move(producer)),
         undertaker_(std::move(undertaker)),
-        poller_([shared = state_] {
-          while (!shared->stopping.load()) {
-            rd_kafka_poll(shared->client.get(), 100);
-          }
-        }) {}
+        poller_([producer = producer_] { producer->Serve(); }) {}
 
   ~KafkaAppender() override {
-    {
-      std::lock_guard lock(state_->life_mutex);
-      state_->alive = false;
-    }
-    state_->stopping.store(true);
+    producer_->Abandon();
     auto poller = std::make_shared<std::thread>(std::move(poller_));
-    undertaker_->Bury([state = std::move(state_), poller]() mutable {
+    undertaker_->Bury([producer = std::move(producer_), poller] {
       poller->join();
-      rd_kafka_t* client = state->client.get();
-      // Records on the wire are abandoned too: they may still arrive.
-      rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE |
-                                 RD_KAFKA_PURGE_F_INFLIGHT |
-                                 RD_KAFKA_PURGE_F_NON_BLOCKING);
-      rd_kafka_flush(client, 1000);
-      state->client.reset();
+      producer->End();
     });
   }
 
@@ -201,40 +303,11 @@ class KafkaAppender final : public Appender {
       done(absl::InvalidArgumentError("append: the record is too big"));
       return;
     }
-    ProducerState::Pending* pending = nullptr;
-    {
-      std::lock_guard lock(state_->pending_mutex);
-      state_->pending.push_front({std::move(done), {}});
-      pending = &state_->pending.front();
-      pending->self = state_->pending.begin();
-    }
-    rd_kafka_headers_t* headers = rd_kafka_headers_new(record.headers.size());
-    for (const auto& [name, value] : record.headers) {
-      rd_kafka_header_add(headers, name.data(),
-                          static_cast<ssize_t>(name.size()), value.data(),
-                          static_cast<ssize_t>(value.size()));
-    }
-    const rd_kafka_resp_err_t error = rd_kafka_producev(
-        state_->client.get(), RD_KAFKA_V_TOPIC(partition_.topic.c_str()),
-        RD_KAFKA_V_PARTITION(partition_.partition),
-        RD_KAFKA_V_KEY(record.key.data(), record.key.size()),
-        RD_KAFKA_V_VALUE(record.value.data(), record.value.size()),
-        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(pending),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return;
-    // Only an accepted message owns its headers.
-    rd_kafka_headers_destroy(headers);
-    DeliveryCallback refused = std::move(pending->done);
-    {
-      std::lock_guard lock(state_->pending_mutex);
-      state_->pending.erase(pending->self);
-    }
-    refused(KafkaError(error, "append"));
+    producer_->Append(std::move(record), std::move(done));
   }
 
  private:
-  const TopicPartition partition_;
-  std::shared_ptr<ProducerState> state_;
+  std::shared_ptr<Producer> producer_;
   std::shared_ptr<Undertaker> undertaker_;
   std::thread poller_;
 };
@@ -446,7 +519,7 @@ class KafkaLogImpl final : public KafkaLog {
     RETURN_IF_ERROR(CheckPartition(partition));
     ASSIGN_OR_RETURN(ConfPtr conf, MakeConf());
     rd_kafka_conf_t* raw = conf.get();
-    RETURN_IF_ERROR(Set(raw, "linger.ms", "1"));
+    RETURN_IF_ERROR(Set(raw, "linger.ms", "0"));
     RETURN_IF_ERROR(Set(raw, "queue.buffering.max.messages", "500000"));
     RETURN_IF_ERROR(Set(
         raw, "queue.buffering.max.kbytes",
@@ -457,14 +530,10 @@ class KafkaLogImpl final : public KafkaLog {
     RETURN_IF_ERROR(Set(
         raw, "message.timeout.ms",
         absl::StrCat(std::max(1, Milliseconds(options_.delivery_timeout)))));
-    auto state = std::make_shared<ProducerState>();
-    rd_kafka_conf_set_opaque(raw, state.get());
-    rd_kafka_conf_set_dr_msg_cb(raw, OnDelivery);
-    ASSIGN_OR_RETURN(state->client,
-                     MakeClient(RD_KAFKA_PRODUCER, std::move(conf)));
-    WarmUp(state->client.get(), partition.topic);
-    return std::make_unique<KafkaAppender>(partition, std::move(state),
-                                           undertaker_);
+    auto producer = std::make_shared<Producer>(partition);
+    RETURN_IF_ERROR(producer->Start(std::move(conf)));
+    WarmUp(producer->client(), partition.topic);
+    return std::make_unique<KafkaAppender>(std::move(producer), undertaker_);
   }
 
   absl::StatusOr<std::unique_ptr<Reader>> OpenReader(

@@ -35,8 +35,9 @@ log::Record Newest(log::Log& log, const std::string& topic, int partitions) {
 }
 
 void Print(const char* what, const Result& result) {
-  std::printf("%-38s %9.0f /s  p50 %6.2f ms  p99 %6.2f ms\n", what,
-              result.per_second, result.p50_ms, result.p99_ms);
+  std::printf("%-36s %7.0f /s  p50 %6.2f ms  p99 %6.2f ms  %5.1f us of CPU\n",
+              what, result.per_second, result.p50_ms, result.p99_ms,
+              result.cpu_us);
   std::fflush(stdout);
 }
 
@@ -76,7 +77,7 @@ int Main(int argc, char** argv) {
   const auto kafka = Require(std::move(started));
   log::KafkaLogOptions options;
   options.properties["bootstrap.servers"] = kafka->bootstrap_servers();
-  options.properties["linger.ms"] = absl::StrCat(linger_ms);
+
   options.replication_factor = kafka->replication_factor();
   options.min_insync_replicas = kafka->min_insync_replicas();
   const auto log = Require(log::KafkaLog::Open(options));

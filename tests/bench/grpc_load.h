@@ -40,7 +40,7 @@ class Calls {
 
   // `callers` calls always under way.
   Result Closed(int callers, double seconds) {
-    Begin();
+    Start();
     stop_ = false;
     for (int i = 0; i < callers; ++i) Go();
     absl::SleepFor(absl::Seconds(seconds));
@@ -54,13 +54,13 @@ class Calls {
   // when it was due, so that a server that stalls cannot hide behind a client
   // that waits for it.
   Result Paced(double rate, double seconds) {
-    Begin();
+    Start();
     stop_ = true;
     const absl::Duration gap = absl::Seconds(1 / rate);
-    const absl::Time until = begin_ + absl::Seconds(seconds);
-    for (absl::Time due = begin_; due < until; due += gap) {
+    const absl::Time until = begin_.time + absl::Seconds(seconds);
+    for (absl::Time due = begin_.time; due < until; due += gap) {
       if (const absl::Duration early = due - absl::Now();
-          early > absl::Microseconds(200)) {
+          early > absl::ZeroDuration()) {
         absl::SleepFor(early);
       }
       Send(due);
@@ -84,11 +84,11 @@ class Calls {
   }
 
  private:
-  void Begin() {
+  void Start() {
     std::lock_guard lock(mutex_);
     latencies_.clear();
     failed_ = 0;
-    begin_ = absl::Now();
+    begin_ = Begin();
   }
 
   void Go() { Send(absl::Now()); }
@@ -115,7 +115,7 @@ class Calls {
 
   Result Count() {
     std::lock_guard lock(mutex_);
-    return Summarize(latencies_, absl::ToDoubleSeconds(absl::Now() - begin_));
+    return Summarize(latencies_, begin_);
   }
 
   void AwaitAnswers() {
@@ -130,7 +130,7 @@ class Calls {
   std::atomic<int64_t> open_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
-  absl::Time begin_;                       // guarded by mutex_
+  Begin begin_;                            // guarded by mutex_
   std::vector<absl::Duration> latencies_;  // guarded by mutex_
   int64_t failed_ = 0;                     // guarded by mutex_
 };

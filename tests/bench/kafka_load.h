@@ -34,41 +34,43 @@ class InFlight {
 
   // `send` gets the time of sending and must have Report called with it.
   Result Run(double seconds, const std::function<void(absl::Time)>& send) {
-    // What comes first is the JVM's.
-    const absl::Time begin = absl::Now();
-    const absl::Time count_from = begin + absl::Seconds(seconds / 4);
-    const absl::Time until = begin + absl::Seconds(seconds * 5 / 4);
-    count_from_ = count_from;
-    while (absl::Now() < until) {
+    Begin begin;
+    const absl::Time count_from = begin.time + absl::Seconds(seconds / 4);
+    bool counts = false;
+    while (!counts || absl::Now() < begin.time + absl::Seconds(seconds)) {
       int room = 0;
       {
         std::unique_lock lock(mutex_);
         freed_.wait(lock, [&] { return open_ < in_flight_; });
         room = in_flight_ - open_;
         open_ += room;
+        if (!counts && absl::Now() >= count_from) {
+          // What came first is the JVM's.
+          counts = true;
+          latencies_.clear();
+          begin = Begin();
+        }
       }
       for (int i = 0; i < room; ++i) send(absl::Now());
     }
     std::unique_lock lock(mutex_);
-    const double took = absl::ToDoubleSeconds(absl::Now() - count_from);
-    std::vector<absl::Duration> latencies = latencies_;
+    const Result result = Summarize(latencies_, begin);
     freed_.wait(lock, [&] { return open_ == 0; });
     if (failed_ > 0) std::cerr << failed_ << " appends failed\n";
-    return Summarize(std::move(latencies), took);
+    return result;
   }
 
   void Report(absl::Time sent, bool good) {
     const absl::Time now = absl::Now();
     std::lock_guard lock(mutex_);
     if (!good) ++failed_;
-    if (now >= count_from_) latencies_.push_back(now - sent);
+    latencies_.push_back(now - sent);
     --open_;
     freed_.notify_one();
   }
 
  private:
   const int in_flight_;
-  absl::Time count_from_;
   std::mutex mutex_;
   std::condition_variable freed_;
   int open_ = 0;

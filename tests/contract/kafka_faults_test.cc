@@ -332,6 +332,24 @@ TEST_F(KafkaFaultsTest, BrokerAwayForTooLongIsUnknownForEachAppendOnce) {
   EXPECT_EQ(values.back(), "behind");
 }
 
+// Else the delivery timeout of each would begin when the one before is over.
+TEST_F(KafkaFaultsTest, RecordsDoNotWaitForOnesThatAreNotAnswered) {
+  auto log = Open();
+  auto appender = OpenAppender(*log);
+  ASSERT_TRUE(AppendAndWait(*appender, ValueRecord("before")).ok());
+  cluster_.DelayNextAnswer(kLeader, Request::kProduce, 60'000);
+  Reports reports;
+  appender->Append(ValueRecord("unanswered"), reports.Next());
+  ASSERT_TRUE(WaitUntil(
+      [&] { return cluster_.DelaysLeft(kLeader, Request::kProduce) == 0; }));
+  appender->Append(ValueRecord("next"), reports.Next());
+  EXPECT_TRUE(WaitUntil([&] {
+    return Values(ReadAll(*log, kPartition)) ==
+           std::vector<std::string>{"before", "unanswered", "next"};
+  }));
+  EXPECT_EQ(reports.all().size(), 0u);
+}
+
 TEST_F(KafkaFaultsTest, EndingWithoutBrokersReportsNothingAndIsQuick) {
   auto log = Open();
   auto appender = OpenAppender(*log);
