@@ -519,7 +519,7 @@ class KafkaLogImpl final : public KafkaLog {
     RETURN_IF_ERROR(CheckPartition(partition));
     ASSIGN_OR_RETURN(ConfPtr conf, MakeConf());
     rd_kafka_conf_t* raw = conf.get();
-    RETURN_IF_ERROR(Set(raw, "linger.ms", "0"));
+    RETURN_IF_ERROR(Set(raw, "linger.ms", "1"));
     RETURN_IF_ERROR(Set(raw, "queue.buffering.max.messages", "500000"));
     RETURN_IF_ERROR(Set(
         raw, "queue.buffering.max.kbytes",

@@ -101,8 +101,10 @@ absl::StatusOr<std::unique_ptr<RowStore>> RowStore::Open(
       static_cast<size_t>(options.write_buffer_bytes);
   db_options.max_write_buffer_number = 3;
   db_options.max_background_jobs = 2;
-  db_options.compression = rocksdb::kLZ4Compression;
-  db_options.avoid_flush_during_shutdown = true;
+  // The first two levels are short-lived: they are merged again soon.
+  db_options.compression_per_level = {rocksdb::kNoCompression,
+                                      rocksdb::kNoCompression,
+                                      rocksdb::kLZ4Compression};
   db_options.memtable_whole_key_filtering = true;
   db_options.memtable_prefix_bloom_size_ratio = 0.05;
   db_options.keep_log_file_num = 3;
@@ -361,6 +363,14 @@ std::string RowStore::SerializedRow(
 
 absl::Status RowStore::Commit(absl::Span<Turn> turns,
                               common::v1::ShardMeta position) {
+  // The WAL alone would bring back these rows without those before them.
+  if (unlogged_) RETURN_IF_ERROR(ToStatus(db_->Flush({})));
+  unlogged_ = false;
+  return Write(turns, std::move(position), /*logged=*/true);
+}
+
+absl::Status RowStore::Write(absl::Span<Turn> turns,
+                             common::v1::ShardMeta position, bool logged) {
   absl::uint128 digest =
       absl::MakeUint128(meta_.digest_high(), meta_.digest_low());
   int64_t rows = meta_.rows();
@@ -393,6 +403,7 @@ absl::Status RowStore::Commit(absl::Span<Turn> turns,
   batch->Put(ToSlice(kMetaKey), position.SerializeAsString());
   rocksdb::WriteOptions write;
   write.sync = false;
+  write.disableWAL = !logged;
   RETURN_IF_ERROR(ToStatus(db_->Write(write, batch)));
   meta_ = std::move(position);
   for (Turn& turn : turns) {
@@ -413,7 +424,8 @@ absl::Status RowStore::Commit(absl::Span<Turn> turns,
 
 absl::Status RowStore::CommitOpenTurn(common::v1::ShardMeta position) {
   Turn turn = Serialize(/*track_pending=*/false);
-  return Commit({&turn, 1}, std::move(position));
+  unlogged_ = true;
+  return Write({&turn, 1}, std::move(position), /*logged=*/false);
 }
 
 void RowStore::DropPending() {

@@ -3,8 +3,8 @@
 // -----------------------------------------------------------------------------
 //
 // The rows of one shard in one RocksDB database: one column family, keys
-// "<table>/<id>" and index entries, WAL on and unsynced (everything here can be
-// replayed). Rows are edited in turns:
+// "<table>/<id>" and index entries, WAL unsynced and only for live turns
+// (everything here can be replayed). Rows are edited in turns:
 //
 //   store.Edit(kCases, name) ...           // Evolve, any number of events
 //   Turn turn = store.EndTurn();           // serialized, digest known
@@ -146,7 +146,9 @@ class RowStore final : public RowReader, public RowEditor {
   // nothing of it is to be relied on: reopen.
   absl::Status Commit(absl::Span<Turn> turns, common::v1::ShardMeta position);
 
-  // Closes the open turn and commits it at once: replay.
+  // Closes the open turn and commits it at once: replay. Without the WAL, which
+  // replay needs least: a crash goes back to what was flushed, a whole number
+  // of turns. The first Commit afterwards flushes.
   absl::Status CommitOpenTurn(common::v1::ShardMeta position);
 
   // Forgets the open turn and all pending ones.
@@ -207,6 +209,8 @@ class RowStore final : public RowReader, public RowEditor {
   RowEntry& Load(absl::string_view key,
                  const google::protobuf::Message& prototype);
   Turn Serialize(bool track_pending);
+  absl::Status Write(absl::Span<Turn> turns, common::v1::ShardMeta position,
+                     bool logged);
   void EvictInserted(const Turn& turn);
   void Evict();
 
@@ -219,6 +223,7 @@ class RowStore final : public RowReader, public RowEditor {
   std::vector<RowEntry*> dirty_;
   absl::btree_map<std::string, PendingKey> pending_keys_;
   uint64_t last_turn_ = 0;
+  bool unlogged_ = false;  // rows that only the memtable has
 };
 
 // Removes a shard's directory with all it holds.

@@ -50,6 +50,8 @@ int Main(int argc, char** argv) {
   int nodes = 1;
   int rounds = 1;
   double linger_ms = 1;
+  double log_linger_ms = -1;
+  double warm_seconds = 15;
   app.add_option("--seconds", seconds, "Of each measurement")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -65,7 +67,15 @@ int Main(int argc, char** argv) {
   app.add_option("--rounds", rounds, "How often all is measured")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--linger", linger_ms, "Of both producers, in milliseconds")
+  app.add_option("--linger", linger_ms, "Milliseconds, of the bare producer")
+      ->capture_default_str();
+  app.add_option("--log-linger", log_linger_ms,
+                 "Milliseconds, of the service; -1 is the log's own")
+      ->capture_default_str();
+  app.add_option("--warm", warm_seconds,
+                 "Of load before anything counts: it is long before the JVM "
+                 "has compiled what it runs")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
@@ -78,12 +88,14 @@ int Main(int argc, char** argv) {
   log::KafkaLogOptions options;
   options.properties["bootstrap.servers"] = kafka->bootstrap_servers();
 
+  if (log_linger_ms >= 0) {
+    options.properties["linger.ms"] = absl::StrCat(log_linger_ms);
+  }
   options.replication_factor = kafka->replication_factor();
   options.min_insync_replicas = kafka->min_insync_replicas();
   const auto log = Require(log::KafkaLog::Open(options));
   Intake intake(*log, partitions);
-  // The first seconds are the JVM's.
-  intake.calls().Closed(callers, seconds);
+  intake.calls().Closed(callers, warm_seconds);
   const std::string topic = "bench.producer";
   Require(log->EnsureTopic(topic, 1));
   const log::Record record =

@@ -47,6 +47,22 @@ class RowStoreTest : public ::testing::Test {
     return store_->Commit({&turn, 1}, position);
   }
 
+  absl::Status CommitOpen(int64_t offset) {
+    common::v1::ShardMeta position = store_->meta();
+    position.set_offset(offset);
+    return store_->CommitOpenTurn(position);
+  }
+
+  // What is on the disk now, as after a kill -9; the store goes on with it.
+  void Kill() {
+    std::filesystem::copy(dir_ / "rows", dir_ / "killed",
+                          std::filesystem::copy_options::recursive);
+    store_.reset();
+    std::filesystem::remove_all(dir_ / "rows");
+    std::filesystem::rename(dir_ / "killed", dir_ / "rows");
+    Open();
+  }
+
   std::vector<std::string> Keys(const RowReader& rows) {
     std::vector<std::string> keys;
     rows.ScanKeys("a", "z", [&](absl::string_view key) {
@@ -117,6 +133,40 @@ TEST_F(RowStoreTest, PositionAndRowsSurviveTogether) {
   EXPECT_EQ(store_->meta().SerializeAsString(), meta);
   EXPECT_EQ(store_->meta().offset(), 17);
   EXPECT_EQ(store_->Find(kCases, "1")->owner(), "li");
+  ExpectDigestHolds();
+}
+
+TEST_F(RowStoreTest, AKillDuringReplayLeavesAWholeNumberOfTurns) {
+  store_->Edit(kCases, "1").set_owner("li");
+  ASSERT_TRUE(Commit(store_->EndTurn(), 1).ok());
+  for (int64_t offset = 2; offset < 10; ++offset) {
+    store_->Edit(kCases, absl::StrCat(offset)).set_owner("wang");
+    ASSERT_TRUE(CommitOpen(offset).ok());
+  }
+  Kill();
+  EXPECT_GE(store_->meta().offset(), 1);
+  EXPECT_EQ(store_->meta().rows(), 3 * store_->meta().offset());
+  ExpectDigestHolds();
+}
+
+TEST_F(RowStoreTest, AKillAfterALiveTurnKeepsWhatReplayMadeBefore) {
+  store_->Edit(kCases, "1").set_owner("li");
+  ASSERT_TRUE(CommitOpen(1).ok());
+  store_->Edit(kCases, "2").set_owner("wang");
+  ASSERT_TRUE(Commit(store_->EndTurn(), 2).ok());
+  Kill();
+  EXPECT_EQ(store_->meta().offset(), 2);
+  EXPECT_NE(store_->Find(kCases, "1"), nullptr);
+  EXPECT_NE(store_->Find(kCases, "2"), nullptr);
+  ExpectDigestHolds();
+}
+
+TEST_F(RowStoreTest, ClosingKeepsWhatReplayMade) {
+  store_->Edit(kCases, "1").set_owner("li");
+  ASSERT_TRUE(CommitOpen(7).ok());
+  Open();
+  EXPECT_EQ(store_->meta().offset(), 7);
+  EXPECT_NE(store_->Find(kCases, "1"), nullptr);
   ExpectDigestHolds();
 }
 
