@@ -128,9 +128,9 @@ class Undertaker {
 constexpr absl::Duration kMaxWaiting = absl::Milliseconds(200);
 
 // A partition's writer: gathers while records are on the wire, and hands all of
-// it to the client when they are acknowledged. The client's own ways to gather
-// cost more: it either waits a millisecond for every record (linger.ms), or
-// keeps a core busy while more requests are wanted than may be under way.
+// it to the client when they are acknowledged. Left to itself the client keeps
+// a core busy as soon as it has more requests to send than may be under way
+// (docs/adr/0003).
 class Producer {
  public:
   explicit Producer(TopicPartition partition)
