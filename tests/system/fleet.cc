@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -14,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "aftercare/intake/v1/intake_service.pb.h"
+#include "gtest/gtest.h"
 #include "libs/base/status_macros.h"
 #include "libs/log/fold.h"
 #include "tests/system/network.h"
@@ -25,7 +27,7 @@ constexpr int kFirstBroker = 11;
 constexpr int kGuestCable = 10;
 constexpr int64_t kSmallDisk = int64_t{512} << 20;
 // A caller gives one process this long before it asks another.
-constexpr absl::Duration kCallDeadline = absl::Seconds(8);
+constexpr absl::Duration kCallDeadline = absl::Seconds(2);
 
 }  // namespace
 
@@ -52,6 +54,15 @@ std::unique_ptr<Fleet::Member> Fleet::Make(const std::string& service,
   if (network::Entered()) {
     place.address = network::AddressOf(cable);
     place.network = network::FileOf(cable);
+  }
+  const char* bin = std::getenv("AFTERCARE_BIN");
+  const std::string clock =
+      absl::StrCat(bin == nullptr ? "." : bin, "/libodd_clock.so");
+  if (instance == "intake-2" && std::filesystem::exists(clock)) {
+    SetClock(absl::ZeroDuration());
+    place.environment = {absl::StrCat("LD_PRELOAD=", clock),
+                         absl::StrCat("AFTERCARE_CLOCK_FILE=", dir_ / "clock")};
+    odd_clock_ = member.get();
   }
   if (instance == "intake-1" && network::Entered() &&
       network::MountDisk(dir_ / instance, kSmallDisk).ok()) {
@@ -148,6 +159,15 @@ absl::Status Fleet::FillDisk() {
 
 void Fleet::FreeDisk() {
   std::filesystem::remove(small_disk_->daemon->data() + "/full");
+}
+
+void Fleet::SetClock(absl::Duration offset) {
+  const std::string path = dir_ / "clock";
+  const int file = open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+  const int64_t nanoseconds = absl::ToInt64Nanoseconds(offset);
+  EXPECT_EQ(pwrite(file, &nanoseconds, sizeof(nanoseconds), 0),
+            static_cast<ssize_t>(sizeof(nanoseconds)));
+  close(file);
 }
 
 absl::StatusOr<std::string> Fleet::CallAny(std::mt19937_64& random,

@@ -62,12 +62,15 @@ class Fleet {
   log::KafkaLog& log() { return *log_; }
   std::string checkpoints() const { return dir_ / "checkpoints"; }
 
-  // The member whose disk is small and its own; null where that is not to be
-  // had.
+  // The member whose disk is small and its own, and the one whose clock can be
+  // set (odd_clock.cc); null where that is not to be had.
   Member* small_disk() { return small_disk_; }
+  Member* odd_clock() { return odd_clock_; }
   // Uses up the disk to its last byte; frees it.
   absl::Status FillDisk();
   void FreeDisk();
+  // So far off the true time, from now on.
+  void SetClock(absl::Duration offset);
 
   // One call to any process, most often to one of that service.
   absl::StatusOr<std::string> CallAny(std::mt19937_64& random,
@@ -101,6 +104,7 @@ class Fleet {
   std::vector<std::unique_ptr<Member>> members_;
   std::vector<std::unique_ptr<Member>> others_;  // returns, scoring
   Member* small_disk_ = nullptr;
+  Member* odd_clock_ = nullptr;
   int guests_ = 0;
   int probes_ = 0;
 };
