@@ -384,7 +384,10 @@ void FleetTest::Check(const std::vector<std::unique_ptr<Caller>>& callers,
   EXPECT_GT(refused, 0u);
   EXPECT_GT(all.reads, 0);
   EXPECT_GT(checker_.bookings(), 0);
-  EXPECT_GT(all.busy, 0) << "nobody wanted the same time as another";
+  // Of so many some must have wanted the same time.
+  if (checker_.bookings() >= 50) {
+    EXPECT_GT(all.busy, 0);
+  }
   EXPECT_GE(checker_.void_records(), deposed_records_);
 }
 
@@ -411,9 +414,11 @@ TEST_F(FleetTest, WhatCallersWereToldIsWhatTheTopicsHold) {
   // All kinds in some order, then all in another: a short run sees many, a long
   // one all alike.
   std::vector<Fault> kinds = AllFaults();
+  if (kinds.empty()) ADD_FAILURE() << "no fault is left";
   std::map<std::string, int> counts;
   int faults = 0;
-  for (size_t i = 0; absl::Now() < until && !HasFatalFailure(); ++i) {
+  for (size_t i = 0;
+       !kinds.empty() && absl::Now() < until && !HasFatalFailure(); ++i) {
     if (i % kinds.size() == 0) {
       std::shuffle(kinds.begin(), kinds.end(), random_);
     }
