@@ -25,6 +25,7 @@
 #include "absl/time/clock.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/time.h"
+#include "libs/process/clock.h"
 #include "rocksdb/db.h"
 #include "rocksdb/options.h"
 #include "rocksdb/table.h"
@@ -450,7 +451,7 @@ void EmbeddedLogImpl::Enqueue(QueuedAppend append) {
 }
 
 absl::Status EmbeddedLogImpl::CheckSpace() {
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   if (now < next_space_check_) return space_;
   next_space_check_ = now + absl::Milliseconds(200);
   absl::StatusOr<int64_t> free = absl::UnknownError("");

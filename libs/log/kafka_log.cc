@@ -12,9 +12,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "libs/base/status_macros.h"
 #include "libs/log/kafka_client.h"
+#include "libs/process/clock.h"
 
 namespace aftercare::log {
 namespace {
@@ -52,7 +52,7 @@ absl::StatusOr<int64_t> QueryEnd(rd_kafka_t* client,
   rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
   rd_kafka_topic_partition_t* asked = rd_kafka_topic_partition_list_add(
       list, partition.topic.c_str(), partition.partition);
-  const absl::Time until = absl::Now() + timeout;
+  const absl::Time until = SteadyNow() + timeout;
   absl::Duration patience = kFirstPatience;
   absl::Status status;
   int64_t end = -1;
@@ -60,21 +60,21 @@ absl::StatusOr<int64_t> QueryEnd(rd_kafka_t* client,
     asked->offset = RD_KAFKA_OFFSET_END;
     asked->err = RD_KAFKA_RESP_ERR_NO_ERROR;
     rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(
-        client, list, Milliseconds(std::min(patience, until - absl::Now())));
+        client, list, Milliseconds(std::min(patience, until - SteadyNow())));
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = asked->err;
     status = KnownPartitionError(error, what);
     end = asked->offset;
     // Anything but this is an answer.
     if (!absl::IsUnavailable(status)) break;
-    if (absl::Now() + kRetryPause >= until) break;
+    if (SteadyNow() + kRetryPause >= until) break;
     // The client would go on asking the broker that led before.
     const rd_kafka_metadata_t* metadata = nullptr;
     if (rd_kafka_metadata(client, 1, nullptr, &metadata,
-                          Milliseconds(until - absl::Now())) ==
+                          Milliseconds(until - SteadyNow())) ==
         RD_KAFKA_RESP_ERR_NO_ERROR) {
       rd_kafka_metadata_destroy(metadata);
     }
-    if (absl::Now() + kRetryPause >= until) break;
+    if (SteadyNow() + kRetryPause >= until) break;
     absl::SleepFor(kRetryPause);
     patience *= 2;
   }
@@ -351,14 +351,14 @@ class KafkaReader final : public Reader {
     // The client fetches no more after these.
     RETURN_IF_ERROR(ended_);
     std::vector<StoredRecord> records;
-    const absl::Time until = absl::Now() + wait;
+    const absl::Time until = SteadyNow() + wait;
     while (static_cast<int>(records.size()) < max_records) {
       const int patience =
-          records.empty() ? Milliseconds(until - absl::Now()) : 0;
+          records.empty() ? Milliseconds(until - SteadyNow()) : 0;
       rd_kafka_message_t* message =
           rd_kafka_consumer_poll(state_->client.get(), patience);
       if (message == nullptr) {
-        if (!records.empty() || absl::Now() >= until) break;
+        if (!records.empty() || SteadyNow() >= until) break;
         continue;
       }
       const absl::Status status = Take(*message, records);
@@ -371,7 +371,7 @@ class KafkaReader final : public Reader {
         return status;
       }
       // Anything else the client mends by itself or it stays silent.
-      if (records.empty() && absl::Now() >= until) return status;
+      if (records.empty() && SteadyNow() >= until) return status;
     }
     if (records.empty() && state_->unreachable.load()) {
       RETURN_IF_ERROR(QueryEnd(state_->client.get(), partition_,
@@ -472,13 +472,13 @@ class KafkaLogImpl final : public KafkaLog {
     absl::StatusOr<int> count = PartitionCount(topic);
     if (absl::IsNotFound(count.status())) {
       RETURN_IF_ERROR(CreateTopic(topic, partitions, settings));
-      const absl::Time until = absl::Now() + options_.request_timeout;
+      const absl::Time until = SteadyNow() + options_.request_timeout;
       // The broker answers before all of them know the topic.
       do {
         count = PartitionCount(topic);
         if (!absl::IsNotFound(count.status())) break;
         absl::SleepFor(kRetryPause);
-      } while (absl::Now() < until);
+      } while (SteadyNow() < until);
     }
     RETURN_IF_ERROR(count.status());
     if (*count != partitions) {

@@ -1,5 +1,7 @@
 #include "libs/process/clock.h"
 
+#include <chrono>
+
 #include "absl/time/clock.h"
 
 namespace aftercare {
@@ -15,6 +17,11 @@ class RealClock final : public Clock {
 Clock& SystemClock() {
   static RealClock* const clock = new RealClock;
   return *clock;
+}
+
+absl::Time SteadyNow() {
+  return absl::UnixEpoch() +
+         absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
 }
 
 }  // namespace aftercare

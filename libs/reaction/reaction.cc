@@ -17,6 +17,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/base/time.h"
 #include "libs/log/fold.h"
+#include "libs/process/clock.h"
 #include "libs/process/logging.h"
 #include "libs/shard/apply.h"
 #include "libs/shard/request.h"
@@ -222,7 +223,7 @@ void ReactionImpl::Run() {
     } else if (!window_.empty() || !retrying_.empty()) {
       faults = 0;
       const absl::Duration left =
-          std::min(next - absl::Now(), absl::Duration(kReadWait));
+          std::min(next - SteadyNow(), absl::Duration(kReadWait));
       wake_.wait_for(
           lock,
           absl::ToChronoMilliseconds(std::max(left, absl::Milliseconds(1))),
@@ -434,7 +435,7 @@ void ReactionImpl::Fail(Item& item, const absl::Status& status) {
   const bool may_pass = absl::IsFailedPrecondition(status) && !item.mapped &&
                         item.attempts < options_.max_attempts;
   if (passes || may_pass) {
-    item.not_before = absl::Now() + Pause(item.attempts);
+    item.not_before = SteadyNow() + Pause(item.attempts);
     return;
   }
   ParkItem(item, absl::StrCat(absl::StatusCodeToString(status.code()), ": ",
@@ -571,7 +572,7 @@ absl::Time ReactionImpl::Pump() {
     kept.event = *std::move(event);
   }
 
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   absl::Time next = absl::InfiniteFuture();
   const auto advance = [&](Item& item) {
     if (item.done || item.submitted) return;
@@ -612,8 +613,8 @@ void ReactionImpl::PopDone() {
 
 void ReactionImpl::Save(bool now) {
   if (position_ == saved_ && unsaved_parked_.empty()) return;
-  if (!now && absl::Now() < next_save_) return;
-  next_save_ = absl::Now() + options_.save_interval;
+  if (!now && SteadyNow() < next_save_) return;
+  next_save_ = SteadyNow() + options_.save_interval;
   absl::Status written = progress_.Advance(stream_, position_, unsaved_parked_);
   if (!written.ok()) {
     LogWarning(

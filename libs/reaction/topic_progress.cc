@@ -4,8 +4,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "libs/base/status_macros.h"
+#include "libs/process/clock.h"
 #include "libs/process/random.h"
 
 namespace aftercare::reaction {
@@ -87,7 +87,7 @@ absl::StatusOr<int64_t> TopicProgress::Put(Entries entries) {
 absl::Status TopicProgress::ReadUpTo(int64_t offset) {
   auto reader = log_.OpenReader(partition_, position_);
   if (!reader.ok()) return Unavailable(reader.status());
-  const absl::Time until = absl::Now() + patience_;
+  const absl::Time until = SteadyNow() + patience_;
   while (position_ <= offset) {
     auto records = (*reader)->Read(kReadBatch, absl::Milliseconds(200));
     if (absl::IsOutOfRange(records.status())) {
@@ -104,7 +104,7 @@ absl::Status TopicProgress::ReadUpTo(int64_t offset) {
         entries_[record.record.key] = std::move(record.record.value);
       }
     }
-    if (records->empty() && absl::Now() > until) {
+    if (records->empty() && SteadyNow() > until) {
       return absl::UnavailableError(
           "reactions' progress: the end of the topic does not come");
     }

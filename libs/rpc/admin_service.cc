@@ -22,6 +22,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/base/time.h"
 #include "libs/log/fold.h"
+#include "libs/process/clock.h"
 #include "libs/process/random.h"
 #include "libs/shard/apply.h"
 #include "libs/shard/checkpoint.h"
@@ -250,7 +251,7 @@ class Admin {
                          ? 100
                          : std::min(request.max_events(), kMaxPage);
     const absl::Time wait_end =
-        absl::Now() + std::clamp(FromProto(request.wait()),
+        SteadyNow() + std::clamp(FromProto(request.wait()),
                                  absl::ZeroDuration(), absl::Seconds(10));
     const log::TopicPartition partition{host->service->topic(),
                                         request.partition()};
@@ -276,7 +277,7 @@ class Admin {
           reader->position() < end ? kReadWait
           : response.entries_size() > 0
               ? absl::ZeroDuration()
-              : std::max(wait_end - absl::Now(), absl::ZeroDuration());
+              : std::max(wait_end - SteadyNow(), absl::ZeroDuration());
       auto records = reader->Read(kMaxPage, wait);
       if (absl::IsDataLoss(records.status()) &&
           reader->position() < request.offset()) {

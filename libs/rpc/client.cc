@@ -14,6 +14,7 @@
 #include "libs/base/refusal.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/time.h"
+#include "libs/process/clock.h"
 #include "libs/rpc/identity.h"
 #include "libs/rpc/status.h"
 
@@ -138,13 +139,13 @@ void Client::InvokeAsync(
 absl::StatusOr<std::string> Client::InvokeRaw(const std::string& method,
                                               const std::string& request,
                                               const Call& call) {
-  const absl::Time end = absl::Now() + call.deadline;
+  const absl::Time end = SteadyNow() + call.deadline;
   absl::Duration pause = absl::Milliseconds(20);
   while (true) {
     auto promise =
         std::make_shared<std::promise<absl::StatusOr<std::string>>>();
     Call once = call;
-    once.deadline = std::max(end - absl::Now(), absl::Milliseconds(1));
+    once.deadline = std::max(end - SteadyNow(), absl::Milliseconds(1));
     InvokeAsync(method, request, once,
                 [promise](absl::StatusOr<std::string> answer) {
                   promise->set_value(std::move(answer));
@@ -152,7 +153,7 @@ absl::StatusOr<std::string> Client::InvokeRaw(const std::string& method,
     absl::StatusOr<std::string> answer = promise->get_future().get();
     if (!call.retry || !absl::IsUnavailable(answer.status())) return answer;
     const absl::Duration delay = RetryDelay(answer.status(), pause);
-    if (absl::Now() + delay >= end) return answer;
+    if (SteadyNow() + delay >= end) return answer;
     absl::SleepFor(delay);
     pause = std::min(pause * 2, absl::Seconds(1));
   }

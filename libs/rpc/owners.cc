@@ -5,11 +5,11 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "aftercare/common/v1/reasons.pb.h"
 #include "libs/base/refusal.h"
 #include "libs/base/status_macros.h"
 #include "libs/log/fold.h"
+#include "libs/process/clock.h"
 
 namespace aftercare::rpc {
 namespace {
@@ -78,7 +78,7 @@ void Owners::Find(const log::TopicPartition& partition, Done done) {
   {
     std::lock_guard lock(mutex_);
     Entry& entry = entries_[{partition.topic, partition.partition}];
-    const bool fresh = absl::Now() - entry.read_time < kPause;
+    const bool fresh = SteadyNow() - entry.read_time < kPause;
     if (!entry.address.empty() && (!entry.stale || fresh)) {
       address = entry.address;
     } else {
@@ -137,7 +137,7 @@ void Owners::Run() {
           entry.stale && entry.address == *found ? entry.wrong + 1 : 0;
       entry.address = *found;
       entry.stale = false;
-      entry.read_time = absl::Now();
+      entry.read_time = SteadyNow();
       answer = *std::move(found);
     }
     lock.unlock();

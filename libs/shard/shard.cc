@@ -26,6 +26,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/log/commit_tracker.h"
 #include "libs/log/fold.h"
+#include "libs/process/clock.h"
 #include "libs/process/logging.h"
 #include "libs/process/random.h"
 #include "libs/shard/apply.h"
@@ -260,7 +261,7 @@ class ShardImpl final : public Shard {
                  std::vector<AnyDraft> drafts);
   void Reply(Waiting waiting, absl::StatusOr<CommandResult> result);
   void FireTimers();
-  void CheckSpace();
+  bool CheckSpace();
   void ReloadPolicies();
   void SetState(ShardState state);
   void PublishPosition();
@@ -496,7 +497,17 @@ absl::Status ShardImpl::Follow() {
   store_->DropPending();
   Replayer replayer(service_, applier_, *store_, options_.replay_stretch_rows);
   std::unique_ptr<log::Reader> reader;
+  next_space_check_ = absl::InfinitePast();
   while (!over()) {
+    // RocksDB would end the process, with all that it owns, in a write that
+    // fails.
+    CheckSpace();
+    if (read_only_) {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, absl::ToChronoMilliseconds(kSpaceCheckInterval),
+                     [this] { return stopping_ || !following_; });
+      continue;
+    }
     absl::StatusOr<std::vector<log::StoredRecord>> batch;
     if (reader == nullptr) {
       auto opened = log_.OpenReader(topic_partition_, replayer.fold().offset());
@@ -590,7 +601,7 @@ absl::Status ShardImpl::CheckLogHoldsRows(int64_t end) {
     behind_since_ = absl::InfiniteFuture();
     return absl::OkStatus();
   }
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   behind_since_ = std::min(behind_since_, now);
   const std::string problem = absl::StrCat(
       "the log ends at ", end, " but the rows stand at ", position,
@@ -618,7 +629,7 @@ absl::Status ShardImpl::Own() {
                    log_.OpenReader(topic_partition_, replayer.fold().offset()));
   ReadAhead ahead(service_, std::move(reader), claim);
   const int64_t from = replayer.fold().offset();
-  const absl::Time begin = absl::Now();
+  const absl::Time begin = SteadyNow();
   absl::Time told = begin;
   while (replayer.fold().offset() <= claim) {
     auto batch = ahead.Next();
@@ -646,7 +657,7 @@ absl::Status ShardImpl::Own() {
       std::lock_guard lock(mutex_);
       status_.offset = replayer.fold().offset();
     }
-    if (const absl::Time now = absl::Now(); now - told > kProgressEvery) {
+    if (const absl::Time now = SteadyNow(); now - told > kProgressEvery) {
       told = now;
       const auto done =
           static_cast<double>(replayer.fold().offset() - from) + 1;
@@ -801,10 +812,9 @@ ShardImpl::Leave ShardImpl::Serve() {
   next_space_check_ = absl::InfinitePast();
   std::vector<Waiting> batch;
   while (true) {
-    const absl::Time now = absl::Now();
-    if (now >= next_space_check_) {
-      CheckSpace();
-      next_space_check_ = now + kSpaceCheckInterval;
+    const absl::Time now = SteadyNow();
+    if (CheckSpace()) {
+      SetState(read_only_ ? ShardState::kReadOnly : ShardState::kServing);
     }
     if (now >= next_timer_check_) {
       FireTimers();
@@ -851,7 +861,7 @@ ShardImpl::Leave ShardImpl::Serve() {
     for (Waiting& waiting : batch) Process(std::move(waiting));
     if (stop && in_flight_.empty()) return Leave::kStop;
     if (!in_flight_.empty() &&
-        absl::Now() - oldest_send_ > options_.append_timeout) {
+        SteadyNow() - oldest_send_ > options_.append_timeout) {
       if (stop) return Leave::kStop;
       return Leave::kReclaim;
     }
@@ -902,7 +912,7 @@ absl::Status ShardImpl::CommitDone() {
     in_flight_bytes_ -= group.bytes;
     in_flight_.pop_front();
   }
-  oldest_send_ = absl::Now();
+  oldest_send_ = SteadyNow();
   absl::Status written =
       store_->Commit(absl::MakeSpan(turns), std::move(position));
   if (!written.ok()) {
@@ -985,6 +995,12 @@ void ShardImpl::DecideAndSend(Waiting waiting) {
                "free disk space is below the floor; only reads are answered"),
         absl::Seconds(10)));
     return;
+  }
+  if (context.occur_time > context.record_time + options_.clock_tolerance &&
+      command.reaction) {
+    // A fact in a log has happened. That the clock of who stated it was wrong
+    // must not keep it from others, nor spread to them.
+    context.occur_time = context.record_time;
   }
   if (context.occur_time > context.record_time + options_.clock_tolerance) {
     Reply(std::move(waiting),
@@ -1174,7 +1190,7 @@ bool ShardImpl::SendGroup(Waiting waiting, const CommandContext& context,
     policies_.Set(command.boundary,
                   *store_->Find(kHandbooks, command.boundary));
   }
-  if (in_flight_.empty()) oldest_send_ = absl::Now();
+  if (in_flight_.empty()) oldest_send_ = SteadyNow();
   in_flight_bytes_ += group.bytes;
   group.answers.push_back({std::move(waiting), std::move(result)});
   in_flight_.push_back(std::move(group));
@@ -1238,7 +1254,12 @@ void ShardImpl::FireTimers() {
   }
 }
 
-void ShardImpl::CheckSpace() {
+// Looks at the disk at most every kSpaceCheckInterval; true when that has
+// changed read_only_.
+bool ShardImpl::CheckSpace() {
+  const absl::Time now = SteadyNow();
+  if (now < next_space_check_) return false;
+  next_space_check_ = now + kSpaceCheckInterval;
   absl::StatusOr<int64_t> free = absl::UnknownError("");
   if (options_.free_bytes != nullptr) {
     free = options_.free_bytes();
@@ -1249,24 +1270,24 @@ void ShardImpl::CheckSpace() {
              static_cast<int64_t>(info.f_frsize);
     }
   }
-  if (!free.ok()) return;
+  if (!free.ok()) return false;
   // A little more than the floor is asked for before writing again, so that
   // the state does not flutter.
   const int64_t floor =
       read_only_ ? options_.min_free_bytes + options_.min_free_bytes / 10
                  : options_.min_free_bytes;
   const bool low = *free < floor;
-  if (low == read_only_) return;
+  if (low == read_only_) return false;
   read_only_ = low;
   if (low) {
-    LogError("disk space is low: the shard is read-only",
+    LogError("disk space is low: the shard writes nothing more",
              {{"directory", options_.directory},
               {"free_bytes", absl::StrCat(*free)}});
   } else {
-    LogInfo("disk space is back: the shard decides again",
+    LogInfo("disk space is back: the shard writes again",
             {{"directory", options_.directory}});
   }
-  SetState(low ? ShardState::kReadOnly : ShardState::kServing);
+  return true;
 }
 
 absl::StatusOr<Shard::Verdict> ShardImpl::Verify(const std::string& scratch) {

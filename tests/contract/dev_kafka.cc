@@ -95,7 +95,21 @@ std::string Command() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<DevKafka>> DevKafka::Start(int nodes) {
+absl::Status DevKafka::Fetch() {
+  const testing::TempDir directory;
+  const std::string errors = directory / "errors";
+  ASSIGN_OR_RETURN(const Child child, Spawn({Command(), "fetch"}, errors));
+  close(child.input);
+  const int code = ExitCodeOf(child.pid);
+  close(child.output);
+  if (code == 0) return absl::OkStatus();
+  const std::string reason = ReadFile(errors);
+  return code == kNoKafka ? absl::UnavailableError(reason)
+                          : absl::InternalError(reason);
+}
+
+absl::StatusOr<std::unique_ptr<DevKafka>> DevKafka::Start(
+    int nodes, const std::vector<Place>& places) {
   std::unique_ptr<DevKafka> kafka(new DevKafka);
   if (const char* given = std::getenv("AFTERCARE_KAFKA");
       given != nullptr && *given != '\0') {
@@ -103,11 +117,17 @@ absl::StatusOr<std::unique_ptr<DevKafka>> DevKafka::Start(int nodes) {
     return kafka;
   }
   const std::string errors = kafka->directory_ / "errors";
-  ASSIGN_OR_RETURN(
-      const Child child,
-      Spawn({Command(), "up", "--hold", "--wipe", "--nodes",
-             absl::StrCat(nodes), "--dir", kafka->directory_.path()},
-            errors));
+  std::vector<std::string> command = {Command(), "up",
+                                      "--hold",  "--wipe",
+                                      "--dir",   kafka->directory_.path(),
+                                      "--nodes", absl::StrCat(nodes)};
+  for (const Place& place : places) {
+    command.insert(command.end(), {"--host", place.address});
+    if (!place.network.empty()) {
+      command.insert(command.end(), {"--network", place.network});
+    }
+  }
+  ASSIGN_OR_RETURN(const Child child, Spawn(command, errors));
   const std::string line = ReadLine(child.output);
   close(child.output);
   constexpr absl::string_view kPrefix = "bootstrap=";

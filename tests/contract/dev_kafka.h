@@ -23,9 +23,21 @@ namespace aftercare::contract {
 
 class DevKafka {
  public:
+  // Where a node listens, and the file of its network namespace; empty: this
+  // one.
+  struct Place {
+    std::string address = "127.0.0.1";
+    std::string network;
+  };
+
+  // Gets Kafka where it is not there yet. UNAVAILABLE as Start.
+  static absl::Status Fetch();
+
   // Starts `nodes` (1 or 3) and waits until they serve. UNAVAILABLE, and only
   // then, when Kafka cannot be had on this machine; the message says why.
-  static absl::StatusOr<std::unique_ptr<DevKafka>> Start(int nodes);
+  // `places`: empty, or one for each node.
+  static absl::StatusOr<std::unique_ptr<DevKafka>> Start(
+      int nodes, const std::vector<Place>& places = {});
 
   // One of one node, shared by everything in the process.
   static absl::StatusOr<DevKafka*> Shared();

@@ -1,6 +1,7 @@
 #include "tests/system/daemon.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -47,12 +48,23 @@ pid_t Daemon::Spawn(const std::vector<std::string>& flags) {
       "--min-free-bytes", "1048576"};
   if (std::find(flags.begin(), flags.end(), "--listen") == flags.end()) {
     words.push_back("--listen");
-    words.push_back("127.0.0.1:0");
+    words.push_back(absl::StrCat(place_.address, ":0"));
   }
   words.insert(words.end(), flags.begin(), flags.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
+  // Between fork and exec only what is safe with other threads about.
+  std::vector<char*> environment;
+  for (char** own = environ; *own != nullptr; ++own)
+    environment.push_back(*own);
+  for (const std::string& pair : place_.environment) {
+    environment.push_back(const_cast<char*>(pair.c_str()));
+  }
+  environment.push_back(nullptr);
+  const int network = place_.network.empty()
+                          ? -1
+                          : open(place_.network.c_str(), O_RDONLY | O_CLOEXEC);
   const std::string log_path = absl::StrCat(data_, "/stderr.log");
   const int log =
       open(log_path.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0644);
@@ -61,10 +73,12 @@ pid_t Daemon::Spawn(const std::vector<std::string>& flags) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(log, STDERR_FILENO);
     dup2(log, STDOUT_FILENO);
-    execv(arguments[0], arguments.data());
+    if (network >= 0 && setns(network, CLONE_NEWNET) != 0) _exit(126);
+    execve(arguments[0], arguments.data(), environment.data());
     _exit(127);
   }
   close(log);
+  if (network >= 0) close(network);
   return pid;
 }
 
@@ -81,8 +95,8 @@ absl::Status Daemon::Start(const std::vector<std::string>& flags) {
       port_ = std::stoi(match[1]);
       metrics_port_ = std::stoi(match[2]);
       std::lock_guard lock(mutex_);
-      client_ =
-          std::make_shared<rpc::Client>(absl::StrCat("127.0.0.1:", port_));
+      client_ = std::make_shared<rpc::Client>(
+          absl::StrCat(place_.address, ":", port_));
       return absl::OkStatus();
     }
     int status = 0;
@@ -123,6 +137,12 @@ void Daemon::Kill() {
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
   pid_ = -1;
+}
+
+bool Daemon::EndedByItself() {
+  if (pid_ < 0 || waitpid(pid_, nullptr, WNOHANG) != pid_) return false;
+  pid_ = -1;
+  return true;
 }
 
 void Daemon::Pause() { kill(pid_, SIGSTOP); }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,8 +24,21 @@ namespace aftercare::testing {
 // Starting and stopping are for one thread; client() and Call for all.
 class Daemon {
  public:
+  struct Place {
+    // Where it listens.
+    std::string address = "127.0.0.1";
+    // File of the network namespace it runs in; empty: the test's.
+    std::string network = "";
+    // NAME=VALUE, beside the test's own.
+    std::vector<std::string> environment = {};
+  };
+
   explicit Daemon(std::string data, std::string program = "aftercared")
-      : data_(std::move(data)), program_(std::move(program)) {}
+      : Daemon(std::move(data), std::move(program), Place()) {}
+  Daemon(std::string data, std::string program, Place place)
+      : data_(std::move(data)),
+        program_(std::move(program)),
+        place_(std::move(place)) {}
   ~Daemon() { Kill(); }
 
   // Starts the process and waits until it listens. `flags` beside --data,
@@ -39,6 +53,8 @@ class Daemon {
   void Pause();
   void Resume();
   bool running() const { return pid_ > 0; }
+  // Whether it has ended without being told to; then as after Kill.
+  bool EndedByItself();
   // SIGTERM; the exit code.
   int Stop();
 
@@ -80,6 +96,7 @@ class Daemon {
 
   const std::string data_;
   const std::string program_;
+  const Place place_;
   pid_t pid_ = -1;
   int port_ = 0;
   int metrics_port_ = 0;

@@ -4,11 +4,16 @@
 //   AFTERCARE_FAULT_SECONDS  how long (30)
 //   AFTERCARE_FAULT_NODES    brokers, 1 or 3 (1)
 //   AFTERCARE_SEED           of the faults and the load
+//   AFTERCARE_FAULTS         only faults whose name has this text in it
 
+#include "tests/system/fleet.h"
+
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -19,436 +24,438 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "aftercare/intake/v1/intake_service.pb.h"
 #include "gtest/gtest.h"
-#include "libs/base/refusal.h"
 #include "libs/log/fold.h"
-#include "libs/log/kafka_log.h"
-#include "libs/testing/temp_dir.h"
 #include "tests/contract/dev_kafka.h"
-#include "tests/system/daemon.h"
+#include "tests/system/history.h"
+#include "tests/system/network.h"
 
 namespace aftercare::testing {
 namespace {
 
-constexpr char kIntake[] = "aftercare.intake.v1.IntakeService";
-constexpr int kInstances = 3;
-constexpr int kPartitions = 4;
-constexpr int kCallers = 6;
-// A caller gives one process this long before it asks another.
-constexpr absl::Duration kCallDeadline = absl::Seconds(8);
+constexpr int kCallers = 8;
+
+// Why there is no network to cut; empty: there is one.
+std::string& NoNetwork() {
+  static std::string why;
+  return why;
+}
 
 int64_t FromEnvironment(const char* name, int64_t otherwise) {
   const char* given = std::getenv(name);
   return given == nullptr ? otherwise : std::strtoll(given, nullptr, 10);
 }
 
-// What one caller did and was told.
-struct History {
-  int64_t calls = 0;
-  int64_t unknown = 0;             // answers that left the outcome open
-  std::set<std::string> accepted;  // request_ids
-  std::set<std::string> refused;
-  int64_t reads = 0;
-  std::vector<std::string> stale;  // reads that did not see an OK before them
-};
-
 class FleetTest : public ::testing::Test {
  protected:
+  struct Fault {
+    std::string name;
+    std::function<void()> happen;
+  };
+
   void SetUp() override {
     seed_ = static_cast<uint64_t>(FromEnvironment(
         "AFTERCARE_SEED", static_cast<int64_t>(std::random_device()())));
     random_.seed(seed_);
-    nodes_ = static_cast<int>(FromEnvironment("AFTERCARE_FAULT_NODES", 1));
-    auto kafka = contract::DevKafka::Start(nodes_);
-    if (absl::IsUnavailable(kafka.status())) {
-      GTEST_SKIP() << "no Kafka here: " << kafka.status().message();
+    const int brokers =
+        static_cast<int>(FromEnvironment("AFTERCARE_FAULT_NODES", 1));
+    const absl::Status started = fleet_.Start(brokers);
+    if (absl::IsUnavailable(started) &&
+        absl::StrContains(started.message(), "no Kafka here")) {
+      GTEST_SKIP() << started.message();
     }
-    ASSERT_TRUE(kafka.ok()) << kafka.status();
-    kafka_ = *std::move(kafka);
+    ASSERT_TRUE(started.ok()) << started;
     std::printf("AFTERCARE_SEED=%llu, %d broker(s)\n",
-                static_cast<unsigned long long>(seed_), nodes_);
-    for (int i = 0; i < kInstances; ++i) {
-      intake_.push_back(std::make_unique<Daemon>(
-          dir_ / absl::StrCat("intake-", i), "aftercare-intake"));
-      ASSERT_EQ(StartIntake(i), absl::OkStatus());
-    }
-    for (const char* service : {"dispatch", "returns", "scoring"}) {
-      others_.push_back(std::make_unique<Daemon>(
-          dir_ / service, absl::StrCat("aftercare-", service)));
-      ASSERT_EQ(others_.back()->Start(FlagsOf(service)), absl::OkStatus());
-    }
-    const absl::Time until = absl::Now() + absl::Seconds(60);
-    absl::Status applied;
-    do {
-      applied = intake_[0]->ApplyDemoHandbook();
-    } while (!applied.ok() && absl::Now() < until);
-    ASSERT_TRUE(applied.ok()) << applied;
+                static_cast<unsigned long long>(seed_), brokers);
   }
 
-  void TearDown() override {
-    for (auto& daemon : intake_) daemon->Kill();
-    for (auto& daemon : others_) daemon->Kill();
+  // At random between the two, in milliseconds.
+  void Pause(int from, int to) {
+    absl::SleepFor(absl::Milliseconds(
+        from + static_cast<int>(random_() % static_cast<uint64_t>(to - from))));
   }
 
-  std::vector<std::string> FlagsOf(const std::string& instance) const {
-    return {"--kafka.brokers",
-            kafka_->bootstrap_servers(),
-            "--kafka.replication-factor",
-            absl::StrCat(kafka_->replication_factor()),
-            "--kafka.min-insync-replicas",
-            absl::StrCat(kafka_->min_insync_replicas()),
-            "--partitions",
-            absl::StrCat(kPartitions),
-            "--instance",
-            instance,
-            "--checkpoint-dir",
-            dir_ / "checkpoints",
-            "--checkpoint-seconds",
-            "5"};
+  Fleet::Member& AnyMember() {
+    return fleet_.member(
+        static_cast<int>(random_() % static_cast<uint64_t>(fleet_.members())));
   }
 
-  absl::Status StartIntake(int i) {
-    auto flags = FlagsOf(absl::StrCat("intake-", i));
-    flags.insert(flags.end(), {"--standby", absl::StrCat(kPartitions)});
-    const absl::Status started = intake_[static_cast<size_t>(i)]->Start(flags);
-    return started;
+  int AnyBroker() {
+    return 1 + static_cast<int>(random_() %
+                                static_cast<uint64_t>(fleet_.brokers()));
   }
 
-  // Any process will do; callers do not know which ones are well. Repeats the
-  // call until its outcome is known.
-  absl::StatusOr<std::string> Insist(std::mt19937_64& random, History& history,
-                                     absl::string_view method,
-                                     const std::string& request) {
-    while (true) {
-      const Daemon& daemon = *intake_[random() % kInstances];
-      ++history.calls;
-      auto answer =
-          daemon.CallRaw(kIntake, method, request, "agent-li", kCallDeadline);
-      if (!absl::IsUnavailable(answer.status()) &&
-          !absl::IsDeadlineExceeded(answer.status()) &&
-          !absl::IsCancelled(answer.status())) {
-        return answer;
-      }
-      ++history.unknown;
-      absl::SleepFor(absl::Milliseconds(20));
-    }
+  void Start(Fleet::Member& member) {
+    ASSERT_EQ(fleet_.StartMember(member), absl::OkStatus());
   }
 
-  void Load(int caller, uint64_t seed, History& history) {
-    std::mt19937_64 random(seed);
-    int number = 0;
-    // Of this caller's cases: the least etag that a read may show. Events of
-    // the case itself count it up, and only this caller asks for them.
-    std::map<std::string, int64_t> etags;
-    std::vector<std::string> customers;
-    const auto settle = [&](const std::string& id,
-                            const absl::StatusOr<std::string>& answer) {
-      if (answer.ok()) {
-        history.accepted.insert(id);
-      } else {
-        history.refused.insert(id);
-      }
-      return answer.ok();
-    };
-    while (!stop_) {
-      const std::string id = absl::StrCat("r-", caller, "-", number++);
-      const uint64_t dice = random() % 20;
-      if (customers.empty() || dice == 0) {
-        intake::v1::RegisterCustomerRequest request;
-        request.set_parent("companies/acme");
-        request.set_customer_id(absl::StrCat("c-", caller, "-", number));
-        request.set_display_name("王小明 🙂");
-        request.set_region("beijing");
-        request.set_request_id(id);
-        if (settle(id, Insist(random, history, "RegisterCustomer",
-                              request.SerializeAsString()))) {
-          customers.push_back(
-              absl::StrCat("companies/acme/customers/", request.customer_id()));
-        }
-      } else if (etags.empty() || dice < 8) {
-        intake::v1::OpenCaseRequest request;
-        request.set_parent(customers[random() % customers.size()]);
-        request.set_kind(intake::v1::Case::INQUIRY);
-        request.set_channel("hotline");
-        request.set_subject("空调不制冷");
-        request.set_product_line("appliance");
-        request.set_request_id(id);
-        const auto answer =
-            Insist(random, history, "OpenCase", request.SerializeAsString());
-        intake::v1::Case opened;
-        if (settle(id, answer) && opened.ParseFromString(*answer)) {
-          etags[opened.name()] = 1;
-        }
-      } else if (dice == 8) {
-        // There is no such case: refused, and nothing of it may be written.
-        intake::v1::ReplyToCaseRequest request;
-        request.set_name(absl::StrCat(customers.front(), "/cases/none"));
-        request.set_text("?");
-        request.set_request_id(id);
-        EXPECT_FALSE(settle(id, Insist(random, history, "ReplyToCase",
-                                       request.SerializeAsString())));
-      } else {
-        auto it = etags.begin();
-        std::advance(it, static_cast<int64_t>(random() % etags.size()));
-        if (dice < 14) {
-          intake::v1::ReplyToCaseRequest request;
-          request.set_name(it->first);
-          request.set_text(absl::StrCat("答复 ", id));
-          request.set_request_id(id);
-          if (settle(id, Insist(random, history, "ReplyToCase",
-                                request.SerializeAsString()))) {
-            ++it->second;
-          }
-        } else {
-          intake::v1::GetCaseRequest request;
-          request.set_name(it->first);
-          const auto answer =
-              Insist(random, history, "GetCase", request.SerializeAsString());
-          intake::v1::Case found;
-          int64_t etag = 0;
-          ++history.reads;
-          if (!answer.ok() || !found.ParseFromString(*answer) ||
-              !absl::SimpleAtoi(found.etag(), &etag) || etag < it->second) {
-            history.stale.push_back(
-                absl::StrCat(it->first, ": ", answer.status().ToString(),
-                             " etag ", etag, " after ", it->second));
-          }
-        }
-      }
-    }
-  }
+  // Each is healed when it returns. Those that cannot be had here are said and
+  // left out.
+  std::vector<Fault> AllFaults();
+  void ComeAndGo();
+  void Scale();
+  void FillDisk();
+  void StepClock();
+  void WriteAsDeposedOwner();
 
-  // One fault at random, healed before it returns.
-  void Fault(std::map<std::string, int>& faults) {
-    const auto pause = [this](int from, int to) {
-      absl::SleepFor(absl::Milliseconds(
-          from +
-          static_cast<int>(random_() % static_cast<uint64_t>(to - from))));
-    };
-    const int i = static_cast<int>(random_() % kInstances);
-    Daemon& daemon = *intake_[static_cast<size_t>(i)];
-    const int node =
-        1 + static_cast<int>(random_() % static_cast<uint64_t>(nodes_));
-    switch (random_() % 8) {
-      case 0:
-        ++faults["process killed, started again at once"];
-        daemon.Kill();
-        ASSERT_EQ(StartIntake(i), absl::OkStatus());
-        break;
-      case 1:
-        ++faults["process killed, its rows deleted"];
-        daemon.Kill();
-        std::filesystem::remove_all(daemon.data() + "/shards");
-        ASSERT_EQ(StartIntake(i), absl::OkStatus());
-        break;
-      case 2:
-        ++faults["process killed, rows and checkpoints deleted"];
-        daemon.Kill();
-        std::filesystem::remove_all(daemon.data() + "/shards");
-        {
-          // Others may be writing there.
-          std::error_code ignored;
-          std::filesystem::remove_all(dir_ / "checkpoints", ignored);
-        }
-        ASSERT_EQ(StartIntake(i), absl::OkStatus());
-        break;
-      case 3:
-        ++faults["process gone for longer than a session"];
-        daemon.Kill();
-        pause(7000, 9000);
-        ASSERT_EQ(StartIntake(i), absl::OkStatus());
-        break;
-      case 4:
-        ++faults["process frozen for longer than a session, then awake"];
-        daemon.Pause();
-        pause(7000, 10000);
-        daemon.Resume();
-        break;
-      case 5:
-        ++faults["process stopped in order, started again"];
-        EXPECT_EQ(daemon.Stop(), 0);
-        pause(0, 500);
-        ASSERT_EQ(StartIntake(i), absl::OkStatus());
-        break;
-      case 6:
-        ++faults["broker killed, started again"];
-        ASSERT_EQ(kafka_->Node("kill", node), absl::OkStatus());
-        pause(0, 1000);
-        ASSERT_EQ(kafka_->Node("start", node), absl::OkStatus());
-        break;
-      default:
-        ++faults["broker frozen, then awake"];
-        ASSERT_EQ(kafka_->Node("pause", node), absl::OkStatus());
-        pause(500, 3000);
-        ASSERT_EQ(kafka_->Node("resume", node), absl::OkStatus());
-        break;
-    }
-    pause(200, 3000);
-  }
+  // After load and faults: everything calm, and every answer in the topics.
+  void Check(const std::vector<std::unique_ptr<Caller>>& callers,
+             absl::Duration lasted, int faults);
 
-  // Every process answers for what it owns, and all partitions are owned.
-  void AwaitCalm() {
-    const absl::Time until = absl::Now() + absl::Seconds(90);
-    std::string seen;
-    while (absl::Now() < until) {
-      std::map<int, int> serving;
-      bool calm = true;
-      seen.clear();
-      for (const auto& daemon : intake_) {
-        const auto status = daemon->Status();
-        calm &= status.ok();
-        if (!status.ok()) continue;
-        for (const auto& shard : status->shards()) {
-          absl::StrAppend(&seen, shard.ShortDebugString(), "\n");
-          if (shard.state() == admin::v1::Shard::FOLLOWING) continue;
-          calm &= shard.state() == admin::v1::Shard::SERVING;
-          ++serving[shard.partition()];
-        }
-      }
-      calm &= serving.size() == kPartitions;
-      for (const auto& [partition, times] : serving) calm &= times == 1;
-      if (calm) return;
-      absl::SleepFor(absl::Milliseconds(200));
-    }
-    FAIL() << "the processes do not come to rest:\n" << seen;
-  }
-
-  // What counts in the topic, against what the callers were told.
-  void Check(const std::vector<History>& histories) {
-    log::KafkaLogOptions options;
-    options.properties["bootstrap.servers"] = kafka_->bootstrap_servers();
-    const auto log = log::KafkaLog::Open(options).value();
-    const std::string topic = "aftercare.intake.events.v1";
-    std::map<std::string, std::set<std::string>> events_of;  // by request_id
-    int64_t events = 0;
-    int64_t claims = 0;
-    int64_t late = 0;
-    for (int p = 0; p < kPartitions; ++p) {
-      const int64_t end = log->End({topic, p}).value();
-      const auto reader = log->OpenReader({topic, p}, 0).value();
-      log::Fold fold;
-      std::map<std::string, int64_t> revisions;
-      while (reader->position() < end) {
-        auto records = reader->Read(1000, absl::Seconds(5));
-        ASSERT_TRUE(records.ok()) << records.status();
-        ASSERT_FALSE(records->empty()) << "the end does not come";
-        for (auto& record : *records) {
-          claims += record.record.Header(log::kOwnerHeader).empty() ? 0 : 1;
-          const log::FoldStep step = fold.Apply(std::move(record));
-          late += step.kind == log::FoldStep::Kind::kVoid ? 1 : 0;
-          for (const auto& member : step.group) {
-            ++events;
-            // Handbooks are in every partition.
-            if (member.record.key != "companies/acme") {
-              EXPECT_EQ(log::PartitionOf(member.record.key, kPartitions), p);
-            }
-            const std::string id(member.record.Header("ce_requestid"));
-            const std::string event(member.record.Header("ce_id"));
-            if (!id.empty()) {
-              EXPECT_TRUE(events_of[id].insert(event).second)
-                  << event << " twice";
-            }
-            int64_t revision = 0;
-            ASSERT_TRUE(absl::SimpleAtoi(member.record.Header("ce_sequence"),
-                                         &revision));
-            EXPECT_EQ(revision, ++revisions[member.record.key])
-                << member.record.key;
-          }
-        }
-      }
-    }
-    size_t accepted = 0;
-    int64_t calls = 0;
-    int64_t unknown = 0;
-    int64_t reads = 0;
-    size_t refused = 0;
-    for (const History& history : histories) {
-      accepted += history.accepted.size();
-      refused += history.refused.size();
-      calls += history.calls;
-      unknown += history.unknown;
-      reads += history.reads;
-      EXPECT_TRUE(history.stale.empty()) << absl::StrJoin(history.stale, "\n");
-      for (const std::string& id : history.accepted) {
-        // One command is one event here.
-        EXPECT_EQ(events_of[id].size(), 1u) << id;
-      }
-      for (const std::string& id : history.refused) {
-        EXPECT_FALSE(events_of.contains(id)) << id;
-      }
-    }
-    std::printf(
-        "calls %lld (outcome open %lld), accepted %zu, refused %zu, reads "
-        "%lld; "
-        "in the topic: events %lld, claims %lld, void records %lld\n",
-        static_cast<long long>(calls), static_cast<long long>(unknown),
-        accepted, refused, static_cast<long long>(reads),
-        static_cast<long long>(events), static_cast<long long>(claims),
-        static_cast<long long>(late));
-    EXPECT_GT(accepted, 50u);
-    EXPECT_GT(refused, 0u);
-    EXPECT_GT(reads, 0);
-    for (const auto& daemon : intake_) {
-      const auto verified = daemon->Call<admin::v1::VerifyShardsResponse>(
-          "aftercare.admin.v1.AdminService", "VerifyShards",
-          admin::v1::VerifyShardsRequest(), "operator");
-      ASSERT_TRUE(verified.ok()) << verified.status();
-      EXPECT_TRUE(verified->ok()) << verified->DebugString();
-    }
-  }
-
-  TempDir dir_;
   uint64_t seed_ = 0;
-  int nodes_ = 1;
   std::mt19937_64 random_;
-  std::unique_ptr<contract::DevKafka> kafka_;
-  std::vector<std::unique_ptr<Daemon>> intake_;
-  std::vector<std::unique_ptr<Daemon>> others_;
-  std::atomic<bool> stop_{false};
+  Fleet fleet_;
+  Checker checker_;
+  int deposed_records_ = 0;
+  std::atomic<int64_t> answered_{0};
+  // What happened beside the faults themselves.
+  std::map<std::string, int> also_;
 };
 
-TEST_F(FleetTest, WhatCallersWereToldIsWhatTheTopicsHold) {
-  const absl::Time until = absl::Now() + absl::Seconds(FromEnvironment(
-                                             "AFTERCARE_FAULT_SECONDS", 30));
-  std::vector<History> histories(kCallers);
-  std::vector<std::thread> callers;
-  for (int c = 0; c < kCallers; ++c) {
-    callers.emplace_back([this, c, seed = random_(), &histories] {
-      Load(c, seed, histories[static_cast<size_t>(c)]);
+std::vector<FleetTest::Fault> FleetTest::AllFaults() {
+  std::vector<Fault> faults;
+  const auto add = [&](const char* name, std::function<void()> happen,
+                       const std::string& missing = "") {
+    const char* only = std::getenv("AFTERCARE_FAULTS");
+    if (only != nullptr && !absl::StrContains(name, only)) return;
+    if (missing.empty()) {
+      faults.push_back({name, std::move(happen)});
+    } else {
+      std::printf("LEFT OUT: %s (%s)\n", name, missing.c_str());
+    }
+  };
+  add("process killed, started again at once", [this] {
+    Fleet::Member& member = AnyMember();
+    member.daemon->Kill();
+    Start(member);
+  });
+  add("process killed, its rows deleted", [this] {
+    Fleet::Member& member = AnyMember();
+    member.daemon->Kill();
+    std::filesystem::remove_all(member.daemon->data() + "/shards");
+    Start(member);
+  });
+  add("process killed, rows and checkpoints deleted", [this] {
+    Fleet::Member& member = AnyMember();
+    member.daemon->Kill();
+    std::filesystem::remove_all(member.daemon->data() + "/shards");
+    // Others may be writing there.
+    std::error_code ignored;
+    std::filesystem::remove_all(fleet_.checkpoints(), ignored);
+    Start(member);
+  });
+  add("process gone for longer than a session", [this] {
+    Fleet::Member& member = AnyMember();
+    member.daemon->Kill();
+    Pause(7000, 9000);
+    Start(member);
+  });
+  add("process frozen for longer than a session, then awake", [this] {
+    Fleet::Member& member = AnyMember();
+    member.daemon->Pause();
+    Pause(7000, 10000);
+    member.daemon->Resume();
+  });
+  add("process stopped in order, started again", [this] {
+    Fleet::Member& member = AnyMember();
+    EXPECT_EQ(member.daemon->Stop(), 0);
+    Pause(0, 500);
+    Start(member);
+  });
+  add("processes come and go every few seconds", [this] { ComeAndGo(); });
+  add("scaled from three processes to one, to three and again",
+      [this] { Scale(); });
+  const std::string no_brokers =
+      fleet_.kafka().own() ? "" : "the brokers are not ours";
+  add(
+      "broker killed, started again",
+      [this] {
+        const int node = AnyBroker();
+        ASSERT_EQ(fleet_.kafka().Node("kill", node), absl::OkStatus());
+        Pause(0, 1000);
+        ASSERT_EQ(fleet_.kafka().Node("start", node), absl::OkStatus());
+      },
+      no_brokers);
+  add(
+      "broker frozen, then awake",
+      [this] {
+        const int node = AnyBroker();
+        ASSERT_EQ(fleet_.kafka().Node("pause", node), absl::OkStatus());
+        Pause(500, 3000);
+        ASSERT_EQ(fleet_.kafka().Node("resume", node), absl::OkStatus());
+      },
+      no_brokers);
+  const auto cut = [this](int cable, int from, int to) {
+    ASSERT_EQ(network::Cut(cable), absl::OkStatus());
+    Pause(from, to);
+    ASSERT_EQ(network::Heal(cable), absl::OkStatus());
+  };
+  add(
+      "process cut off the network for a moment",
+      [this, cut] { cut(AnyMember().cable, 1000, 5000); }, NoNetwork());
+  add(
+      "process cut off the network for longer than a session",
+      [this, cut] { cut(AnyMember().cable, 8000, 15000); }, NoNetwork());
+  add(
+      "broker cut off the network",
+      [this, cut] {
+        // A lone one is missed by everybody.
+        cut(fleet_.CableOfBroker(AnyBroker()), 1000,
+            fleet_.brokers() > 1 ? 15000 : 5000);
+      },
+      NoNetwork());
+  add(
+      "disk of a process full", [this] { FillDisk(); },
+      fleet_.small_disk() == nullptr ? "no disk of its own: " + NoNetwork()
+                                     : "");
+  add(
+      "clock of a process stepped back and forth", [this] { StepClock(); },
+      fleet_.odd_clock() == nullptr ? "not on this kind of processor" : "");
+  add("records of a deposed owner, repeated and late",
+      [this] { WriteAsDeposedOwner(); });
+  return faults;
+}
+
+// Every change of the group stops what moves for a moment.
+void FleetTest::ComeAndGo() {
+  for (int i = 0; i < 3; ++i) {
+    const auto guest = fleet_.MakeGuest();
+    Start(*guest);
+    Pause(2000, 4000);
+    if (i % 2 == 0) {
+      EXPECT_EQ(guest->daemon->Stop(), 0) << guest->daemon->Log();
+    } else {
+      guest->daemon->Kill();
+    }
+  }
+}
+
+void FleetTest::Scale() {
+  const auto served = [this](const char* how) {
+    absl::Status calm = fleet_.AwaitCalm();
+    if (calm.ok()) calm = fleet_.AwaitServed();
+    if (!calm.ok())
+      checker_.Violation(absl::StrCat(how, ": ", calm.ToString()));
+  };
+  for (int times = 0; times < 2; ++times) {
+    for (int i = 1; i < Fleet::kIntake; ++i) {
+      EXPECT_EQ(fleet_.member(i).daemon->Stop(), 0);
+    }
+    served("one process");
+    for (int i = 1; i < Fleet::kIntake; ++i) Start(fleet_.member(i));
+    served("three processes");
+  }
+}
+
+void FleetTest::FillDisk() {
+  Fleet::Member& member = *fleet_.small_disk();
+  ASSERT_EQ(fleet_.FillDisk(), absl::OkStatus());
+  Pause(3000, 8000);
+  fleet_.FreeDisk();
+  // RocksDB may have ended the process in a write that failed, or may do so in
+  // the next one.
+  const absl::Time until = absl::Now() + absl::Seconds(5);
+  while (!member.daemon->EndedByItself()) {
+    if (absl::Now() > until) return;
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  ++also_["of the full disks, the process had ended and was started again"];
+  Start(member);
+}
+
+void FleetTest::StepClock() {
+  const std::vector<absl::Duration> offsets = {
+      absl::Hours(1), -absl::Hours(1), absl::Seconds(4), -absl::Seconds(4)};
+  for (int i = 0; i < 4; ++i) {
+    fleet_.SetClock(offsets[random_() % offsets.size()]);
+    Pause(1000, 3000);
+  }
+  fleet_.SetClock(absl::ZeroDuration());
+}
+
+void FleetTest::WriteAsDeposedOwner() {
+  const log::TopicPartition where{
+      random_() % 2 == 0 ? kIntakeTopic : kDispatchTopic,
+      static_cast<int>(random_() % kPartitions)};
+  const auto end = fleet_.log().End(where);
+  auto reader = fleet_.log().OpenReader(where, 0);
+  // A broker may still be busy with the fault before.
+  if (!end.ok() || !reader.ok()) return;
+  log::Record counted;
+  int64_t claim = -1;    // in force
+  int64_t deposed = -1;  // the one before it
+  std::map<int64_t, int64_t> next;
+  log::Fold fold;
+  while ((*reader)->position() < *end) {
+    auto records = (*reader)->Read(1000, absl::Seconds(10));
+    if (!records.ok() || records->empty()) return;
+    for (log::StoredRecord& record : *records) {
+      const log::FoldStep step = fold.Apply(std::move(record));
+      if (step.kind == log::FoldStep::Kind::kClaim) {
+        deposed = claim;
+        claim = fold.claim();
+      }
+      if (!step.group.empty()) counted = step.group.back().record;
+      next[fold.claim()] = fold.next();
+    }
+  }
+  auto appender = fleet_.log().OpenAppender(where);
+  if (!appender.ok()) return;
+  std::vector<log::Record> late;
+  if (!counted.headers.empty()) late.push_back(counted);
+  if (!counted.headers.empty() && deposed >= 0) {
+    // As if it had come at last: what the deposed owner would have said next.
+    log::Record fresh = counted;
+    for (auto& [name, value] : fresh.headers) {
+      if (name == log::kClaimHeader) value = absl::StrCat(deposed);
+      if (name == log::kSeqHeader) value = absl::StrCat(next[deposed]);
+      if (name == "ce_id") value += "-late";
+      if (name == "ce_requestid") value += "-late";
+    }
+    late.push_back(std::move(fresh));
+  }
+  std::atomic<int> answers{0};
+  std::atomic<int> there{0};
+  for (const log::Record& record : late) {
+    (*appender)->Append(record, [&](const absl::StatusOr<int64_t>& offset) {
+      there += offset.ok() ? 1 : 0;
+      ++answers;
     });
   }
-  std::map<std::string, int> faults;
-  while (absl::Now() < until && !HasFatalFailure()) Fault(faults);
-  if (!HasFatalFailure()) AwaitCalm();
-  stop_ = true;
-  for (std::thread& caller : callers) caller.join();
-  for (const auto& [fault, times] : faults) {
+  const absl::Time until = absl::Now() + absl::Seconds(15);
+  while (answers < static_cast<int>(late.size()) && absl::Now() < until) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  appender->reset();
+  deposed_records_ += there;
+}
+
+void FleetTest::Check(const std::vector<std::unique_ptr<Caller>>& callers,
+                      absl::Duration lasted, int faults) {
+  const auto parked = fleet_.AwaitReactions();
+  if (!parked.ok()) checker_.Violation(parked.status().ToString());
+  checker_.ReadTopic(fleet_.log(), kIntakeTopic, kPartitions);
+  checker_.ReadTopic(fleet_.log(), kDispatchTopic, kPartitions);
+  std::vector<const History*> histories;
+  History all;
+  size_t accepted = 0;
+  size_t refused = 0;
+  for (const auto& caller : callers) {
+    const History& history = caller->history();
+    histories.push_back(&history);
+    accepted += history.accepted.size();
+    refused += history.refused.size();
+    all.calls += history.calls;
+    all.unknown += history.unknown;
+    all.reads += history.reads;
+    all.busy += history.busy;
+  }
+  checker_.Compare(histories, parked.value_or(std::set<std::string>()));
+  for (const std::string& problem : fleet_.Verify()) {
+    checker_.Violation(problem);
+  }
+  const auto number = [](auto n) { return static_cast<long long>(n); };
+  std::printf(
+      "in the topics: events %lld, bookings %lld, repairs %lld, claims %lld, "
+      "void records %lld (%d of them written by the test)\n",
+      number(checker_.events()), number(checker_.bookings()),
+      number(checker_.repairs()), number(checker_.claims()),
+      number(checker_.void_records()), deposed_records_);
+  std::printf(
+      "summary: seconds %lld, faults %d, calls %lld, OK %lld, refused %lld "
+      "(technician busy %lld), unknown %lld, reads %lld, parked %lld, "
+      "violations %lld\n",
+      number(absl::ToInt64Seconds(lasted)), faults, number(all.calls),
+      number(accepted), number(refused), number(all.busy), number(all.unknown),
+      number(all.reads), number(parked.ok() ? parked->size() : 0),
+      number(checker_.violations().size()));
+  for (size_t i = 0; i < std::min<size_t>(20, checker_.violations().size());
+       ++i) {
+    ADD_FAILURE() << checker_.violations()[i];
+  }
+  EXPECT_EQ(checker_.violations().size(), 0u);
+  EXPECT_GT(accepted, 50u);
+  EXPECT_GT(refused, 0u);
+  EXPECT_GT(all.reads, 0);
+  EXPECT_GT(checker_.bookings(), 0);
+  // Of so many some must have wanted the same time.
+  if (checker_.bookings() >= 50) {
+    EXPECT_GT(all.busy, 0);
+  }
+  EXPECT_GE(checker_.void_records(), deposed_records_);
+}
+
+TEST_F(FleetTest, WhatCallersWereToldIsWhatTheTopicsHold) {
+  ASSERT_EQ(fleet_.AwaitCalm(), absl::OkStatus());
+  const absl::Time begin = absl::Now();
+  const absl::Time until =
+      begin + absl::Seconds(FromEnvironment("AFTERCARE_FAULT_SECONDS", 30));
+  std::vector<std::unique_ptr<Caller>> callers;
+  std::vector<std::thread> threads;
+  std::atomic<bool> stop{false};
+  for (int c = 0; c < kCallers; ++c) {
+    callers.push_back(std::make_unique<Caller>(
+        c, random_(),
+        [this](auto& random, auto service, auto method, const auto& request,
+               const auto& actor) {
+          auto answer = fleet_.CallAny(random, service, method, request, actor);
+          answered_ += answer.ok() ? 1 : 0;
+          return answer;
+        }));
+    threads.emplace_back(
+        [&stop, caller = callers.back().get()] { caller->Run(stop); });
+  }
+  // All kinds in some order, then all in another: a short run sees many, a long
+  // one all alike.
+  std::vector<Fault> kinds = AllFaults();
+  if (kinds.empty()) ADD_FAILURE() << "no fault is left";
+  std::map<std::string, int> counts;
+  int faults = 0;
+  for (size_t i = 0;
+       !kinds.empty() && absl::Now() < until && !HasFatalFailure(); ++i) {
+    if (i % kinds.size() == 0) {
+      std::shuffle(kinds.begin(), kinds.end(), random_);
+    }
+    const Fault& fault = kinds[i % kinds.size()];
+    ++counts[fault.name];
+    ++faults;
+    std::printf("%6.1f s, %6lld good answers: %s\n",
+                absl::ToDoubleSeconds(absl::Now() - begin),
+                static_cast<long long>(answered_), fault.name.c_str());
+    std::fflush(stdout);
+    fault.happen();
+    Pause(200, 3000);
+    for (const std::string& ended : fleet_.EndedByThemselves()) {
+      checker_.Violation(absl::StrCat(
+          ended, " ended by itself during or after: ", fault.name));
+    }
+  }
+  const absl::Duration lasted = absl::Now() - begin;
+  const absl::Status calm =
+      HasFatalFailure() ? absl::OkStatus() : fleet_.AwaitCalm();
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& [fault, times] : counts) {
     std::printf("%3d x %s\n", times, fault.c_str());
   }
+  for (const auto& [what, times] : also_) {
+    std::printf("    %d %s\n", times, what.c_str());
+  }
+  ASSERT_EQ(calm, absl::OkStatus());
   if (HasFatalFailure()) return;
-  Check(histories);
+  Check(callers, lasted, faults);
 }
 
 TEST_F(FleetTest, AStandbyTakesOverFromAKilledOwner) {
-  AwaitCalm();
-  std::vector<std::string> customers;
-  for (int c = 0; c < 40; ++c) {
-    intake::v1::RegisterCustomerRequest request;
-    request.set_parent("companies/acme");
-    request.set_customer_id(absl::StrCat("c-", c));
-    request.set_display_name("王小明");
-    request.set_region("beijing");
-    ASSERT_TRUE(intake_[0]
-                    ->Call<intake::v1::Customer>(kIntake, "RegisterCustomer",
-                                                 request, "agent-li")
-                    .ok());
-  }
-  const auto status = intake_[1]->Status();
+  ASSERT_EQ(fleet_.AwaitCalm(), absl::OkStatus());
+  Daemon& owner = *fleet_.member(1).daemon;
+  const auto status = owner.Status();
   ASSERT_TRUE(status.ok());
   std::set<int> lost;
   for (const auto& shard : status->shards()) {
@@ -457,36 +464,33 @@ TEST_F(FleetTest, AStandbyTakesOverFromAKilledOwner) {
     }
   }
   ASSERT_FALSE(lost.empty());
-  intake_[1]->Kill();
+  owner.Kill();
   const absl::Time begin = absl::Now();
-  // A command for every partition that was lost is accepted elsewhere.
-  for (int c = 0; !lost.empty(); ++c) {
-    const std::string id = absl::StrCat("after-", c);
-    const std::string name = "companies/acme/customers/" + id;
-    if (!lost.contains(log::PartitionOf(name, kPartitions))) continue;
-    lost.erase(log::PartitionOf(name, kPartitions));
-    intake::v1::RegisterCustomerRequest request;
-    request.set_parent("companies/acme");
-    request.set_customer_id(id);
-    request.set_display_name("王小明");
-    request.set_region("beijing");
-    request.set_request_id(id);
-    while (true) {
-      const auto made = intake_[0]->CallRaw(kIntake, "RegisterCustomer",
-                                            request.SerializeAsString(),
-                                            "agent-li", absl::Seconds(2));
-      if (made.ok()) break;
-      ASSERT_LT(absl::Now() - begin, absl::Seconds(60)) << made.status();
-      absl::SleepFor(absl::Milliseconds(20));
-    }
-  }
+  ASSERT_EQ(fleet_.AwaitServed(), absl::OkStatus());
   // Measured, not asserted to the second: machines differ.
   std::printf(
       "from SIGKILL of an owner to the first OK for each of its "
       "partitions: %.1f s\n",
       absl::ToDoubleSeconds(absl::Now() - begin));
-  ASSERT_EQ(StartIntake(1), absl::OkStatus());
+  Start(fleet_.member(1));
 }
 
 }  // namespace
 }  // namespace aftercare::testing
+
+// Kafka comes by the real network; after that the test has one of its own.
+int main(int argc, char** argv) {
+  using aftercare::testing::NoNetwork;
+  testing::InitGoogleTest(&argc, argv);
+  const char* given = std::getenv("AFTERCARE_KAFKA");
+  const absl::Status fetched = aftercare::contract::DevKafka::Fetch();
+  if (given != nullptr && *given != '\0') {
+    NoNetwork() = "the brokers are not ours";
+  } else if (fetched.ok()) {
+    if (const absl::Status entered = aftercare::testing::network::Enter();
+        !entered.ok()) {
+      NoNetwork() = std::string(entered.message());
+    }
+  }
+  return RUN_ALL_TESTS();
+}

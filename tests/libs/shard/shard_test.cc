@@ -112,6 +112,28 @@ TEST_F(ShardTest, AStandbyFollowsAndTakesOverWhenItIsPromoted) {
   EXPECT_GT(standby->Status().claim, before.claim);
 }
 
+// A write that fails would take the process with it, and what it owns.
+TEST_F(ShardTest, AStandbyWithoutDiskSpaceWaitsForIt) {
+  Start();
+  Fill(5);
+  std::atomic<int64_t> free{1000};
+  ShardOptions standby_options = options_;
+  standby_options.directory = dir_ / "standby";
+  standby_options.follow = true;
+  standby_options.free_bytes = [&]() -> absl::StatusOr<int64_t> {
+    return free;
+  };
+  const auto standby = StartShard(standby_options);
+  while (standby->Status().state != ShardState::kFollowing) {
+    std::this_thread::yield();
+  }
+  absl::SleepFor(absl::Milliseconds(300));
+  EXPECT_EQ(standby->Status().offset, 0);
+  free = int64_t{1} << 40;
+  const int64_t end = log_->End({service_.topic(), 0}).value();
+  while (standby->Status().offset < end) std::this_thread::yield();
+}
+
 TEST_F(ShardTest, AStandbyCanBeStopped) {
   options_.follow = true;
   shard_ = StartShard(options_);
@@ -368,6 +390,20 @@ TEST_F(ShardTest, OccurTimeMayLieInThePastButNotInTheFuture) {
   const auto future = Run(
       "OpenCase", OpenCase("c1", "k1") + " occur_time { seconds: 1900000000 }");
   EXPECT_EQ(ReasonOf(future.status()), "OCCUR_TIME_IN_FUTURE");
+}
+
+// Another process's clock was wrong when it stated the fact: it has happened by
+// now all the same.
+TEST_F(ShardTest, AReactionToAFactFromTheFutureHappensNow) {
+  Start();
+  Fill(0);
+  auto command = Make(
+      "OpenCase", OpenCase("c1", "k1") + " occur_time { seconds: 1900000000 }");
+  command.reaction = true;
+  const auto made = Run(std::move(command));
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(FromProto(Case("companies/acme/customers/c1/cases/k1").open_time()),
+            clock_.Now());
 }
 
 TEST_F(ShardTest, ADeadlineThatPassesBecomesAnEvent) {
