@@ -44,6 +44,11 @@ using common::v1::PlatformFact;
 constexpr absl::Duration kSpaceCheckInterval = absl::Seconds(1);
 // How often a long replay says how far it is.
 constexpr absl::Duration kProgressEvery = absl::Seconds(3);
+// Before an owner claims again. After each deposition twice as long, so that
+// two processes that both believe to be the owner leave each other time to
+// work until the group has told one of them.
+constexpr absl::Duration kMinTruce = absl::Milliseconds(50);
+constexpr absl::Duration kMaxTruce = absl::Seconds(10);
 constexpr int kReadBatch = 2000;
 // How long a standby may take to notice that it is promoted.
 constexpr absl::Duration kFollowWait = absl::Milliseconds(100);
@@ -727,6 +732,7 @@ void ShardImpl::ResolveInFlight(const Replayer& replayer) {
 
 void ShardImpl::Run() {
   absl::Duration backoff = absl::Milliseconds(50);
+  absl::Duration truce = kMinTruce;
   bool open = false;
   while (!stopping()) {
     absl::Status status;
@@ -767,17 +773,24 @@ void ShardImpl::Run() {
              {"partition", absl::StrCat(topic_partition_.partition)},
              {"claim", absl::StrCat(claim_)},
              {"events", absl::StrCat(store_->meta().events())}});
+    const absl::Time began = SteadyNow();
     const Leave leave = Serve();
     if (leave == Leave::kStop) break;
-    SetState(ShardState::kInDoubt);
+    const bool deposed =
+        tracker_->state() == log::CommitTracker::State::kDemoted;
+    // Who was deposed knows that its rows are not the newest.
+    SetState(deposed ? ShardState::kReplaying : ShardState::kInDoubt);
     if (leave == Leave::kReopen) open = false;
     LogWarning("shard claims again",
                {{"topic", topic_partition_.topic},
-                {"partition", absl::StrCat(topic_partition_.partition)}});
-    if (WaitOrStop(absl::Milliseconds(
-            absl::Uniform<int>(absl::IntervalClosed, random_, 1, 50)))) {
+                {"partition", absl::StrCat(topic_partition_.partition)},
+                {"deposed", deposed ? "true" : "false"}});
+    if (!deposed || SteadyNow() - began > kMaxTruce) truce = kMinTruce;
+    if (WaitOrStop(truce * absl::Uniform<double>(absl::IntervalClosed, random_,
+                                                 0.1, 1.0))) {
       break;
     }
+    if (deposed) truce = std::min(truce * 2, kMaxTruce);
   }
   // What still waits has an unknown outcome (in flight) or none (queued).
   const absl::Status unknown = WithRetryDelay(

@@ -550,6 +550,52 @@ TEST_F(ShardTest, ADeposedOwnerFindsOutAndClaimsAgain) {
   EXPECT_TRUE(verdict->ok) << verdict->problem;
 }
 
+// Two processes that both believe to own the partition, and both get commands.
+TEST_F(ShardTest, OwnersThatDeposeEachOtherLeaveEachOtherTime) {
+  Start();
+  Fill(1);
+  shard::ShardOptions options = options_;
+  options.directory = dir_ / "rival";
+  options.owner = "rival";
+  auto rival = StartShard(options);
+  std::atomic<bool> stop{false};
+  std::atomic<int> accepted{0};
+  std::vector<std::thread> callers;
+  int number = 0;
+  for (Shard* shard : {shard_.get(), rival.get()}) {
+    callers.emplace_back([&, shard, caller = number++] {
+      for (int i = 0; !stop; ++i) {
+        std::promise<Result> done;
+        shard->Submit(
+            Make("OpenCase", OpenCase("c1", absl::StrCat("r", caller, "-", i))),
+            [&](Result r) { done.set_value(std::move(r)); });
+        if (done.get_future().get().ok()) ++accepted;
+      }
+    });
+  }
+  absl::SleepFor(absl::Seconds(3));
+  stop = true;
+  for (std::thread& caller : callers) caller.join();
+  rival.reset();
+  int claims = 0;
+  auto reader = log_->OpenReader({service_.topic(), 0}, 0).value();
+  while (true) {
+    const auto records = reader->Read(1000, absl::ZeroDuration());
+    ASSERT_TRUE(records.ok()) << records.status();
+    if (records->empty()) break;
+    for (const auto& record : *records) {
+      claims += record.record.Header(log::kOwnerHeader).empty() ? 0 : 1;
+    }
+  }
+  // Ten rounds are half a minute; without the pauses it is a hundred a second.
+  EXPECT_LT(claims, 40);
+  EXPECT_GT(claims, 2);
+  EXPECT_GT(accepted, 0);
+  const auto verdict = shard_->Verify(dir_ / "scratch");
+  ASSERT_TRUE(verdict.ok());
+  EXPECT_TRUE(verdict->ok) << verdict->problem;
+}
+
 TEST_F(ShardTest, StoppingAnswersEveryCaller) {
   Start();
   Fill(0);
