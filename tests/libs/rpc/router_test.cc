@@ -174,6 +174,26 @@ TEST_F(RouterTest, AnyProcessTakesEveryCall) {
   }
 }
 
+// Whichever process is asked, the id it chooses and the content it compares are
+// the same.
+TEST_F(RouterTest, ARepeatedCallWithoutAnIdIsTheSameCallEverywhere) {
+  OpenBoth();
+  ASSERT_TRUE(first_->Register(IdIn(1)).ok());
+  intake::v1::OpenCaseRequest request;
+  request.set_parent("companies/acme/customers/" + IdIn(1));
+  request.set_kind(intake::v1::Case::INQUIRY);
+  request.set_channel("hotline");
+  request.set_subject("空调不制冷");
+  request.set_request_id("r-1");
+  const auto made = first_->Call<intake::v1::Case>("OpenCase", request);
+  ASSERT_TRUE(made.ok()) << made.status();
+  for (Process* process : {second_.get(), first_.get()}) {
+    const auto again = process->Call<intake::v1::Case>("OpenCase", request);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(again->name(), made->name());
+  }
+}
+
 TEST_F(RouterTest, AnswersSayWhichClaimTheyRestOn) {
   OpenBoth();
   ASSERT_TRUE(first_->Register(IdIn(1)).ok());
