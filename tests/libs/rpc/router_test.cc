@@ -253,6 +253,20 @@ TEST_F(RouterTest, ListsOverAllPartitionsAreMergedAndTokensStayGood) {
   }
 }
 
+TEST_F(RouterTest, ATokenOfAnotherListIsRefusedByEveryPart) {
+  OpenBoth();
+  intake::v1::ListCustomersRequest request;
+  request.set_parent("companies/acme");
+  request.set_page_token("rubbish");
+  for (Process* process : {first_.get(), second_.get()}) {
+    EXPECT_EQ(ReasonOf(process
+                           ->Call<intake::v1::ListCustomersResponse>(
+                               "ListCustomers", request)
+                           .status()),
+              "PAGE_TOKEN_INVALID");
+  }
+}
+
 TEST_F(RouterTest, AfterAHandOverTheNewOwnerIsFound) {
   OpenBoth();
   const std::string id = IdIn(1);
