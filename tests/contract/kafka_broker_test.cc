@@ -1,16 +1,14 @@
 // What only a real broker shows: topics as they are made, what is on its disk,
-// groups, sequence numbers that it checks, and how it comes back after it was
-// killed or stood still. The faults of a network are the mock's
-// (kafka_faults_test.cc).
+// sequence numbers that it checks, and how it comes back after it was killed or
+// stood still. The faults of a network are the mock's (kafka_faults_test.cc),
+// groups have their own file (kafka_group_test.cc).
 
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>
 #include <atomic>
-#include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -302,75 +300,6 @@ TEST_F(KafkaBrokerTest, OtherClientsPutKeysIntoTheSamePartition) {
     }
   }
   EXPECT_EQ(found, 100);
-}
-
-// --- Groups: how processes share the partitions
-
-// Polls a member of a group until `good` of what it is assigned.
-bool PollUntil(const std::vector<const Client*>& members,
-               const std::function<bool()>& good) {
-  const absl::Time until = absl::Now() + kPatience;
-  while (!good()) {
-    if (absl::Now() > until) return false;
-    for (const Client* member : members) {
-      rd_kafka_message_t* message = rd_kafka_consumer_poll(member->get(), 20);
-      if (message != nullptr) rd_kafka_message_destroy(message);
-    }
-  }
-  return true;
-}
-
-std::set<int> AssignedTo(const Client& member) {
-  std::set<int> partitions;
-  rd_kafka_topic_partition_list_t* list = nullptr;
-  if (rd_kafka_assignment(member.get(), &list) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return partitions;
-  }
-  for (int i = 0; i < list->cnt; ++i) {
-    partitions.insert(list->elems[i].partition);
-  }
-  rd_kafka_topic_partition_list_destroy(list);
-  return partitions;
-}
-
-TEST_F(KafkaBrokerTest, GroupSharesPartitionsAndStaticMemberKeepsItsOwn) {
-  ASSERT_TRUE(Open()->EnsureTopic(topic_, 4).ok());
-  const auto join = [&](const std::string& instance) {
-    auto member = std::make_unique<Client>(
-        RD_KAFKA_CONSUMER,
-        std::map<std::string, std::string>{
-            {"bootstrap.servers", kafka_->bootstrap_servers()},
-            {"group.id", topic_},
-            {"group.instance.id", instance},
-            {"partition.assignment.strategy", "cooperative-sticky"},
-            {"heartbeat.interval.ms", "200"},
-            {"enable.auto.commit", "false"}});
-    rd_kafka_poll_set_consumer(member->get());
-    rd_kafka_topic_partition_list_t* list =
-        rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic_.c_str(),
-                                      RD_KAFKA_PARTITION_UA);
-    EXPECT_EQ(rd_kafka_subscribe(member->get(), list),
-              RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_topic_partition_list_destroy(list);
-    return member;
-  };
-  auto first = join("first");
-  ASSERT_TRUE(
-      PollUntil({first.get()}, [&] { return AssignedTo(*first).size() == 4; }));
-  auto second = join("second");
-  ASSERT_TRUE(PollUntil({first.get(), second.get()}, [&] {
-    return AssignedTo(*first).size() == 2 && AssignedTo(*second).size() == 2;
-  }));
-  const std::set<int> of_first = AssignedTo(*first);
-  const std::set<int> of_second = AssignedTo(*second);
-  // A static member goes and comes back: nobody else's partitions move.
-  second.reset();
-  second = join("second");
-  ASSERT_TRUE(PollUntil({first.get(), second.get()},
-                        [&] { return AssignedTo(*second).size() == 2; }));
-  EXPECT_EQ(AssignedTo(*first), of_first);
-  EXPECT_EQ(AssignedTo(*second), of_second);
 }
 
 // --- How long an append takes
