@@ -28,11 +28,11 @@ namespace {
 using log::KafkaLog;
 using log::KafkaLogOptions;
 using log::TopicPartition;
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 constexpr int kNode = 1;
 
@@ -95,6 +95,7 @@ class Client {
   rd_kafka_t* client_ = nullptr;
 };
 
+// What is set on the topic itself, whatever the brokers' defaults are.
 std::map<std::string, std::string> ConfigOf(rd_kafka_t* client,
                                             const std::string& topic) {
   std::map<std::string, std::string> config;
@@ -114,6 +115,10 @@ std::map<std::string, std::string> ConfigOf(rd_kafka_t* client,
       const rd_kafka_ConfigEntry_t** all =
           rd_kafka_ConfigResource_configs(results[i], &entries);
       for (size_t j = 0; j < entries; ++j) {
+        if (rd_kafka_ConfigEntry_source(all[j]) !=
+            RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG) {
+          continue;
+        }
         const char* value = rd_kafka_ConfigEntry_value(all[j]);
         config[rd_kafka_ConfigEntry_name(all[j])] =
             value == nullptr ? "" : value;
@@ -150,17 +155,41 @@ TEST_F(KafkaBrokerTest, EnsureTopicMakesATopicThatIsKeptForEver) {
   for (int p = 0; p < 8; ++p) {
     EXPECT_EQ(*log->End({topic_, p}), 0);
   }
+  // Another count is refused by those who know the topic and those who do not.
+  for (const auto& any : {log, Open()}) {
+    const absl::Status other = any->EnsureTopic(topic_, 4);
+    EXPECT_TRUE(absl::IsFailedPrecondition(other)) << other;
+    EXPECT_THAT(other.message(),
+                HasSubstr(absl::StrCat(topic_, " has 8 partitions, not 4")));
+  }
+}
+
+TEST_F(KafkaBrokerTest, TopicsSayThemselvesHowTheyAreKept) {
   const Client client(RD_KAFKA_PRODUCER,
                       {{"bootstrap.servers", kafka_->bootstrap_servers()}});
-  const auto config = ConfigOf(client.get(), topic_);
-  EXPECT_THAT(config, Contains(Pair("cleanup.policy", "delete")));
-  EXPECT_THAT(config, Contains(Pair("retention.ms", "-1")));
-  EXPECT_THAT(config, Contains(Pair("retention.bytes", "-1")));
-  EXPECT_THAT(config,
-              Contains(Pair("unclean.leader.election.enable", "false")));
-  EXPECT_THAT(config,
-              Contains(Pair("min.insync.replicas",
-                            absl::StrCat(options_.min_insync_replicas))));
+  KafkaLogOptions options = options_;
+  // Not the brokers' default; nothing is appended.
+  options.min_insync_replicas = options_.min_insync_replicas + 1;
+  auto log = Open(options);
+  const std::string in_sync = absl::StrCat(options.min_insync_replicas);
+  ASSERT_TRUE(log->EnsureTopic(topic_, 2).ok());
+  EXPECT_THAT(ConfigOf(client.get(), topic_),
+              UnorderedElementsAre(
+                  Pair("cleanup.policy", "delete"), Pair("retention.ms", "-1"),
+                  Pair("retention.bytes", "-1"),
+                  Pair("unclean.leader.election.enable", "false"),
+                  Pair("min.insync.replicas", in_sync)));
+  const std::string compacted = topic_ + "-compacted";
+  ASSERT_TRUE(log->EnsureCompactedTopic(compacted).ok());
+  EXPECT_EQ(*log->PartitionCount(compacted), 1);
+  EXPECT_THAT(
+      ConfigOf(client.get(), compacted),
+      UnorderedElementsAre(Pair("cleanup.policy", "compact"),
+                           Pair("segment.bytes", "16777216"),
+                           Pair("unclean.leader.election.enable", "false"),
+                           Pair("min.insync.replicas", in_sync)));
+  // One that is there is taken as it is.
+  EXPECT_TRUE(Open()->EnsureCompactedTopic(compacted).ok());
 }
 
 TEST_F(KafkaBrokerTest, EnsureTopicByManyProcessesAtOnceMakesOne) {
