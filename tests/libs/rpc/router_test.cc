@@ -431,6 +431,7 @@ TEST_F(RoutedReactionTest, AnAnswerThatWasLostHasNoSecondEffect) {
   OpenRepair("k-1");
   AwaitHandled(1);
   EXPECT_EQ(unanswered_, 1);
+  EXPECT_EQ(reaction_->Status().refused(), 0);
   EXPECT_THAT(WorkOrders(), ElementsAre("k-1"));
   EXPECT_THAT(reaction_->ListParked(), IsEmpty());
 }
