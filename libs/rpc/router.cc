@@ -24,9 +24,11 @@ std::string PeerMethod(const char* name) {
                       "/", name);
 }
 
-// An answer that did not come from a process of Aftercare.
+// Nothing came from the owner that says what has become of the call.
 bool NoAnswer(const absl::Status& status) {
-  return ReasonOf(status).empty() &&
+  const std::string reason = ReasonOf(status);
+  if (reason == "ANSWER_OVERDUE") return true;
+  return reason.empty() &&
          (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status));
 }
 
