@@ -3,6 +3,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include <atomic>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -39,7 +40,6 @@ class KafkaGroupImpl final : public KafkaGroup {
     RETURN_IF_ERROR(Set(raw, "allow.auto.create.topics", "false"));
     rd_kafka_conf_set_opaque(raw, this);
     rd_kafka_conf_set_rebalance_cb(raw, &KafkaGroupImpl::OnRebalance);
-    rd_kafka_conf_set_error_cb(raw, &KafkaGroupImpl::OnError);
     ASSIGN_OR_RETURN(client_, MakeClient(RD_KAFKA_CONSUMER, std::move(conf)));
     rd_kafka_poll_set_consumer(client_.get());
     rd_kafka_topic_partition_list_t* topics =
@@ -64,11 +64,19 @@ class KafkaGroupImpl final : public KafkaGroup {
       // Assigned partitions are paused: what comes is never a record.
       if (rd_kafka_message_t* message =
               rd_kafka_consumer_poll(client_.get(), kPollMilliseconds)) {
+        if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) OnError(*message);
         rd_kafka_message_destroy(message);
       }
     }
     // Calls OnRebalance. A static member does not leave by it.
     rd_kafka_consumer_close(client_.get());
+    // After a fatal error it does not.
+    Give({held_.begin(), held_.end()});
+  }
+
+  void Give(const std::vector<int>& partitions) {
+    if (!partitions.empty()) callbacks_.revoked(partitions);
+    for (const int p : partitions) held_.erase(p);
   }
 
   static std::vector<int> Numbers(const rd_kafka_topic_partition_list_t& list) {
@@ -90,9 +98,10 @@ class KafkaGroupImpl final : public KafkaGroup {
       for (int i = 0; i < list->cnt; ++i) list->elems[i].offset = 0;
       error = rd_kafka_incremental_assign(client, list);
       rd_kafka_pause_partitions(client, list);
+      self->held_.insert(numbers.begin(), numbers.end());
       self->callbacks_.assigned(numbers);
     } else {
-      if (!numbers.empty()) self->callbacks_.revoked(numbers);
+      self->Give(numbers);
       error = rd_kafka_incremental_unassign(client, list);
     }
     if (error != nullptr) {
@@ -103,24 +112,30 @@ class KafkaGroupImpl final : public KafkaGroup {
     }
   }
 
-  static void OnError(rd_kafka_t* client, int code, const char* text,
-                      void* opaque) {
-    auto* self = static_cast<KafkaGroupImpl*>(opaque);
-    if (code != RD_KAFKA_RESP_ERR__FATAL || self->failed_.exchange(true)) {
+  // A group's errors come as messages, the fatal one too: error_cb hears of
+  // none of them.
+  void OnError(const rd_kafka_message_t& message) {
+    if (message.err != RD_KAFKA_RESP_ERR__FATAL) {
+      LogWarning("the group has a problem",
+                 {{"group", options_.group},
+                  {"problem", rd_kafka_message_errstr(&message)}});
       return;
     }
+    if (std::exchange(failed_, true)) return;
     char why[512] = {};
     const rd_kafka_resp_err_t cause =
-        rd_kafka_fatal_error(client, why, sizeof(why));
-    self->callbacks_.failed(absl::FailedPreconditionError(absl::StrCat(
-        "group ", self->options_.group, " as ", self->options_.instance, ": ",
-        rd_kafka_err2name(cause), ": ", why[0] != 0 ? why : text)));
+        rd_kafka_fatal_error(client_.get(), why, sizeof(why));
+    callbacks_.failed(absl::FailedPreconditionError(
+        absl::StrCat("group ", options_.group, " as ", options_.instance, ": ",
+                     rd_kafka_err2name(cause), ": ", why)));
   }
 
   const KafkaGroupOptions options_;
   const KafkaGroupCallbacks callbacks_;
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> failed_{false};
+  // Of the group's thread.
+  bool failed_ = false;
+  std::set<int> held_;
   ClientPtr client_;
   std::thread thread_;
 };

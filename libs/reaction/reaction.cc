@@ -20,7 +20,6 @@
 #include "libs/process/clock.h"
 #include "libs/process/logging.h"
 #include "libs/shard/apply.h"
-#include "libs/shard/request.h"
 
 namespace aftercare::reaction {
 namespace {
@@ -345,20 +344,18 @@ absl::Status ReactionImpl::Map(Item& item) {
       return absl::InternalError(
           absl::StrCat("mapping: reactions may not send ", made.method));
     }
-    auto fields = shard::RequestFields::Of(*method->descriptor, method->rules);
-    if (!fields.ok()) return absl::InternalError(fields.status().message());
     shard::Command command;
     command.method = method;
     command.request_id = absl::StrCat(shard::kEventRequestPrefix, meta.id);
     if (i > 0) absl::StrAppend(&command.request_id, "#", i);
-    fields->SetRequestId(*made.request, command.request_id);
-    fields->DefaultOccurTime(*made.request, meta.occur_time);
-    auto target = fields->ResolveTarget(*made.request, command.request_id);
+    method->fields.SetRequestId(*made.request, command.request_id);
+    method->fields.DefaultOccurTime(*made.request, meta.occur_time);
+    auto target = method->fields.ResolveTarget(*made.request);
     if (!target.ok()) {
       return absl::InternalError(
           absl::StrCat("mapping: ", target.status().message()));
     }
-    auto occur_time = fields->OccurTimeOf(*made.request);
+    auto occur_time = method->fields.OccurTimeOf(*made.request);
     if (!occur_time.ok()) {
       return absl::InternalError(occur_time.status().message());
     }

@@ -1,8 +1,10 @@
 // Progress in a topic: the newest record of a key counts, an empty value means
-// that the entry is gone. Meant for a compacted topic; every process of a
-// service writes there, about the reactions it runs just then. A process that
-// does not know yet that a reaction has moved on may set its position back:
-// that costs repetitions only.
+// that the entry is gone. Meant for a compacted topic, which keeps that record
+// as well: to Kafka an empty value is a value. Were it a tombstone, which Kafka
+// drops, a process that read the entry long ago would never learn of its end.
+// Every process of a service writes there, about the reactions it runs just
+// then. A process that does not know yet that a reaction has moved on may set
+// its position back: that costs repetitions only.
 
 #ifndef AFTERCARE_LIBS_REACTION_TOPIC_PROGRESS_H_
 #define AFTERCARE_LIBS_REACTION_TOPIC_PROGRESS_H_

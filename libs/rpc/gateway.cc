@@ -3,68 +3,23 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "aftercare/common/v1/annotations.pb.h"
 #include "aftercare/common/v1/reasons.pb.h"
-#include "libs/base/ids.h"
 #include "libs/base/names.h"
 #include "libs/base/refusal.h"
 #include "libs/base/status_macros.h"
-#include "libs/log/log.h"
-#include "libs/process/random.h"
-#include "libs/shard/apply.h"
+#include "libs/rpc/gathering.h"
 #include "libs/shard/paging.h"
+#include "libs/shard/request.h"
 
 namespace aftercare::rpc {
 namespace {
 
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
-
-constexpr size_t kMaxName = 500;
-
-std::string NameField(const common::v1::MethodRules& rules) {
-  return rules.name_field().empty() ? "name" : rules.name_field();
-}
-
-// Pairs of collection and id; ids may be `-` (all) in the second pair.
-absl::Status CheckShape(absl::string_view field, absl::string_view name) {
-  const std::vector<absl::string_view> parts = absl::StrSplit(name, '/');
-  bool good = name.size() <= kMaxName && parts.size() >= 2 &&
-              parts.size() % 2 == 0 && parts[0] == "companies";
-  for (size_t i = 0; good && i < parts.size(); ++i) {
-    if (i % 2 == 0) {
-      good = !parts[i].empty() &&
-             std::all_of(parts[i].begin(), parts[i].end(),
-                         [](char c) { return absl::ascii_isalpha(c); });
-    } else {
-      good = IsResourceId(parts[i]) ||
-             (parts[i] == "-" && i == 3 && parts.size() == 4);
-    }
-  }
-  if (good) return absl::OkStatus();
-  return InvalidName(field, "companies/*/...", name);
-}
-
-absl::Status CheckRequestId(const std::string& id) {
-  if (id.size() > 128) {
-    return InvalidField("request_id", "is longer than 128 bytes");
-  }
-  for (char c : id) {
-    if (!absl::ascii_isalnum(c) && !absl::StrContains("-._:/#", c)) {
-      return InvalidField("request_id",
-                          "may hold letters, digits and -._:/# only");
-    }
-  }
-  if (absl::StartsWith(id, shard::kEventRequestPrefix)) {
-    return InvalidField("request_id",
-                        "'event:' is kept for Aftercare's own reactions");
-  }
-  return absl::OkStatus();
-}
 
 // Until a shard is up nobody's roles are known: that is not a refusal.
 absl::Status RightsKnown(shard::Shard& shard) {
@@ -74,13 +29,6 @@ absl::Status RightsKnown(shard::Shard& shard) {
 }
 
 }  // namespace
-
-absl::Status PartitionsKnown(const Hosted& host) {
-  if (host.partitions() > 0) return absl::OkStatus();
-  return WithRetryDelay(Refuse(common::v1::REASON_NOT_READY,
-                               "the log has not answered the server yet"),
-                        absl::Seconds(1));
-}
 
 std::string TextAt(const Message& message, absl::string_view path) {
   const Message* at = &message;
@@ -198,41 +146,19 @@ absl::Status Gateway::AuthorizePeer(const CallInfo& call) const {
 
 absl::StatusOr<Gateway::Target> Gateway::Resolve(
     const shard::Service::Method& method, Message& request) const {
-  const auto& rules = method.rules;
-  const std::string field = NameField(rules);
   Target target;
-  target.name = TextAt(request, field);
-  RETURN_IF_ERROR(CheckShape(field, target.name));
-  target.boundary = std::string(BoundaryOf(target.name));
+  ASSIGN_OR_RETURN(target.name, method.fields.NameOf(request));
   if (method.query != nullptr) {
+    target.boundary = std::string(BoundaryOf(target.name));
     target.everywhere = target.boundary == CompanyOf(target.boundary) ||
                         absl::EndsWith(target.boundary, "/-");
     return target;
   }
+  RETURN_IF_ERROR(shard::CheckRequestId(method.fields.RequestIdOf(request)));
   target.fingerprint = shard::ArgumentsDigest(request);
-  const std::string request_id = TextAt(request, "request_id");
-  RETURN_IF_ERROR(CheckRequestId(request_id));
-  if (!rules.child_id_field().empty()) {
-    const auto* reflection = request.GetReflection();
-    const auto* id_field =
-        request.GetDescriptor()->FindFieldByName(rules.child_id_field());
-    std::string id = reflection->GetString(request, id_field);
-    if (id.empty()) {
-      // A repeated call must name the same resource, and find the same shard.
-      id = request_id.empty()
-               ? RandomId()
-               : IdFrom(absl::StrCat(target.name, "|", request_id));
-      reflection->SetString(&request, id_field, id);
-      target.id_derived = !request_id.empty();
-    }
-    RETURN_IF_ERROR(CheckId(rules.child_id_field(), id));
-    target.boundary = std::string(BoundaryOf(
-        absl::StrCat(target.name, "/", rules.child_collection(), "/", id)));
-  }
-  if (absl::StrContains(target.boundary, "/-") ||
-      BoundaryOf(target.boundary) == CompanyOf(target.boundary)) {
-    return InvalidName(field, "companies/*/*/*", target.name);
-  }
+  target.id_derived = method.fields.DerivesId(request);
+  ASSIGN_OR_RETURN(target.name, method.fields.ResolveTarget(request));
+  target.boundary = std::string(BoundaryOf(target.name));
   return target;
 }
 
@@ -270,9 +196,7 @@ void Gateway::Handle(const Hosted& host, CallInfo info,
   if (shard == nullptr) {
     if (target->id_derived) {
       // The owner must see the request as it came, to know it again.
-      request->GetReflection()->ClearField(
-          request.get(), request->GetDescriptor()->FindFieldByName(
-                             method->rules.child_id_field()));
+      method->fields.ClearId(*request);
     }
     router_.Forward(host, partition, info, request->SerializeAsString(),
                     std::move(respond));
@@ -310,17 +234,13 @@ void Gateway::Command(shard::Shard& shard, const shard::Service::Method& method,
   command.actor = actor;
   command.boundary = target.boundary;
   command.fingerprint = target.fingerprint;
-  command.request_id = TextAt(*request, "request_id");
-  const auto* occur = request->GetDescriptor()->FindFieldByName("occur_time");
-  if (occur != nullptr && request->GetReflection()->HasField(*request, occur)) {
-    const auto& time = static_cast<const google::protobuf::Timestamp&>(
-        request->GetReflection()->GetMessage(*request, occur));
-    if (!IsValid(time)) {
-      respond(InvalidField("occur_time", "is outside 1970 to 2199"));
-      return;
-    }
-    command.occur_time = FromProto(time);
+  command.request_id = method.fields.RequestIdOf(*request);
+  auto occur_time = method.fields.OccurTimeOf(*request);
+  if (!occur_time.ok()) {
+    respond(occur_time.status());
+    return;
   }
+  command.occur_time = *occur_time;
   command.deadline = info.deadline;
   if (const auto it = info.metadata.find("traceparent");
       it != info.metadata.end() && it->second.size() <= 128) {
@@ -352,15 +272,11 @@ absl::StatusOr<shard::PartialAnswer> Gateway::AnswerPart(
       return InvalidField("partitions", "is out of range");
     }
     auto shard = host.Find(partition);
-    if (shard == nullptr) {
-      return Refuse(common::v1::REASON_NOT_OWNER,
-                    absl::StrCat(host.service->name(), "/", partition,
-                                 " does not run here"));
-    }
+    if (shard == nullptr) return NotHere(host, partition);
     RETURN_IF_ERROR(RightsKnown(*shard));
     shards.push_back(std::move(shard));
   }
-  const std::string name = TextAt(request, NameField(method->rules));
+  ASSIGN_OR_RETURN(const std::string name, method->fields.NameOf(request));
   ASSIGN_OR_RETURN(std::string actor, Authorize(info, CompanyOf(name)));
   if (clock_.Now() >= info.deadline) {
     return Refuse(common::v1::REASON_DEADLINE_PASSED,
@@ -391,38 +307,6 @@ absl::StatusOr<shard::PartialAnswer> Gateway::AnswerPart(
 
 namespace {
 
-// Parts of an answer on their way from several processes.
-struct Gathering {
-  std::mutex mutex;
-  size_t missing = 0;
-  absl::Status status;
-  std::vector<shard::PartialAnswer> answers;
-  std::shared_ptr<Message> request;
-  Responder respond;
-
-  void Take(absl::StatusOr<shard::PartialAnswer> answer) {
-    {
-      std::lock_guard lock(mutex);
-      if (answer.ok()) {
-        answers.push_back(*std::move(answer));
-      } else if (status.ok()) {
-        status = answer.status();
-      }
-      if (--missing > 0) return;
-    }
-    if (!status.ok()) {
-      respond(status);
-      return;
-    }
-    auto merged = shard::MergeAnswers(*request, std::move(answers));
-    if (merged.ok()) {
-      respond((*merged)->SerializeAsString());
-    } else {
-      respond(merged.status());
-    }
-  }
-};
-
 absl::StatusOr<shard::PartialAnswer> FromPeer(
     const Message& prototype, absl::StatusOr<peer::v1::QueryResponse> answer) {
   if (!answer.ok()) return answer.status();
@@ -452,34 +336,48 @@ void Gateway::QueryEverywhere(const Hosted& host, CallInfo info,
     router_.Forward(host, elsewhere.front(), info, "", std::move(respond));
     return;
   }
-  auto gathering = std::make_shared<Gathering>();
-  gathering->request = std::move(request);
-  gathering->respond = std::move(respond);
-  const auto run_here = [this, &host, here, info, gathering] {
-    auto work = [this, &host, here, info, gathering] {
-      gathering->Take(AnswerPart(host, info, *gathering->request, here));
-    };
-    if (!executor_.Run(std::move(work))) {
-      gathering->Take(WithRetryDelay(
-          Refuse(common::v1::REASON_OVERLOADED, "too many queries wait"),
-          absl::Milliseconds(200)));
-    }
+  const auto gather = [request, respond](size_t count) {
+    return std::make_shared<Gathering<shard::PartialAnswer>>(
+        count, [request, respond](
+                   absl::StatusOr<std::vector<shard::PartialAnswer>> answers) {
+          if (!answers.ok()) {
+            respond(answers.status());
+            return;
+          }
+          auto merged = shard::MergeAnswers(*request, *std::move(answers));
+          if (merged.ok()) {
+            respond((*merged)->SerializeAsString());
+          } else {
+            respond(merged.status());
+          }
+        });
   };
+  const auto run_here =
+      [this, &host, here, info,
+       request](std::shared_ptr<Gathering<shard::PartialAnswer>> gathering) {
+        auto work = [this, &host, here, info, request, gathering] {
+          gathering->Take(AnswerPart(host, info, *request, here));
+        };
+        if (!executor_.Run(std::move(work))) {
+          gathering->Take(WithRetryDelay(
+              Refuse(common::v1::REASON_OVERLOADED, "too many queries wait"),
+              absl::Milliseconds(200)));
+        }
+      };
   if (elsewhere.empty()) {
-    gathering->missing = 1;
-    run_here();
+    run_here(gather(1));
     return;
   }
   router_.Locate(
       host, std::move(elsewhere),
-      [this, &host, info = std::move(info), here, gathering, run_here,
-       bytes = gathering->request->SerializeAsString()](
+      [this, &host, info = std::move(info), here, request, respond, gather,
+       run_here](
           absl::StatusOr<std::map<std::string, std::vector<int>>> owners) {
         if (!owners.ok()) {
-          gathering->respond(owners.status());
+          respond(owners.status());
           return;
         }
-        gathering->missing = owners->size() + (here.empty() ? 0 : 1);
+        const auto gathering = gather(owners->size() + (here.empty() ? 0 : 1));
         const Message* prototype =
             google::protobuf::MessageFactory::generated_factory()->GetPrototype(
                 info.method->output_type());
@@ -487,7 +385,7 @@ void Gateway::QueryEverywhere(const Hosted& host, CallInfo info,
           peer::v1::QueryRequest part;
           part.set_service(host.service->name());
           part.set_method(info.method->name());
-          part.set_request(bytes);
+          part.set_request(request->SerializeAsString());
           for (const int p : partitions) part.add_partitions(p);
           router_.Query(
               host, address, info, part,
@@ -496,7 +394,7 @@ void Gateway::QueryEverywhere(const Hosted& host, CallInfo info,
                 gathering->Take(FromPeer(*prototype, std::move(answer)));
               });
         }
-        if (!here.empty()) run_here();
+        if (!here.empty()) run_here(gathering);
       });
 }
 

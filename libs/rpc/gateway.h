@@ -128,9 +128,6 @@ class Gateway {
   Clock& clock_;
 };
 
-// Refuses while the partitions of a service are not known yet.
-absl::Status PartitionsKnown(const Hosted& host);
-
 // The text field at a path such as "handbook.company"; empty if it is unset.
 std::string TextAt(const google::protobuf::Message& message,
                    absl::string_view path);

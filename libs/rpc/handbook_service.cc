@@ -1,44 +1,21 @@
 #include "libs/rpc/handbook_service.h"
 
-#include <atomic>
-#include <mutex>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "aftercare/handbook/v1/handbook_service.pb.h"
 #include "libs/base/names.h"
 #include "libs/base/refusal.h"
 #include "libs/base/time.h"
 #include "libs/handbook/policy.h"
+#include "libs/rpc/gathering.h"
 #include "libs/shard/apply.h"
 
 namespace aftercare::rpc {
 namespace {
 
 using google::protobuf::Message;
-
-// Collects the answers of all shards; the first refusal counts.
-struct Gathering {
-  std::mutex mutex;
-  size_t missing = 0;
-  absl::Status status;
-  std::string answer;
-  Responder respond;
-
-  void Take(const absl::Status& status_of_one) {
-    bool last = false;
-    {
-      std::lock_guard lock(mutex);
-      if (!status_of_one.ok() && status.ok()) status = status_of_one;
-      last = --missing == 0;
-    }
-    if (!last) return;
-    if (status.ok()) {
-      respond(std::move(answer));
-    } else {
-      respond(status);
-    }
-  }
-};
 
 void Apply(const Hosts& hosts, Router& router, const CallInfo& info,
            const std::string& actor,
@@ -56,18 +33,26 @@ void Apply(const Hosts& hosts, Router& router, const CallInfo& info,
       return;
     }
   }
-  auto gathering = std::make_shared<Gathering>();
-  gathering->respond = std::move(respond);
-  gathering->answer = request.handbook().SerializeAsString();
+  size_t count = 0;
   for (const auto& host : hosts) {
-    gathering->missing += static_cast<size_t>(host->partitions());
+    count += static_cast<size_t>(host->partitions());
   }
+  const auto gathering = std::make_shared<Gathering<shard::CommandResult>>(
+      count, [respond = std::move(respond),
+              answer = request.handbook().SerializeAsString()](
+                 absl::StatusOr<std::vector<shard::CommandResult>> results) {
+        if (results.ok()) {
+          respond(answer);
+        } else {
+          respond(results.status());
+        }
+      });
   for (const auto& host : hosts) {
     for (int p = 0; p < host->partitions(); ++p) {
       router.SubmitHandbook(
           *host, p, request.handbook(), actor, info.deadline,
           [gathering](absl::StatusOr<shard::CommandResult> result) {
-            gathering->Take(result.status());
+            gathering->Take(std::move(result));
           });
     }
   }

@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "aftercare/common/v1/reasons.pb.h"
+#include "libs/base/refusal.h"
 #include "libs/log/log.h"
 
 namespace aftercare::rpc {
@@ -70,6 +73,22 @@ std::shared_ptr<const handbook::Policy> Hosted::PolicyAt(
     if (auto policy = shard->PolicyAt(company, at)) return policy;
   }
   return nullptr;
+}
+
+absl::Status PartitionsKnown(const Hosted& host) {
+  if (host.partitions() > 0) return absl::OkStatus();
+  return WithRetryDelay(Refuse(common::v1::REASON_NOT_READY,
+                               "the log has not answered the server yet"),
+                        absl::Seconds(1));
+}
+
+absl::Status NotHere(const Hosted& host, int partition) {
+  const std::string& service = host.service->name();
+  return WithRetryDelay(
+      Refuse(common::v1::REASON_NOT_OWNER,
+             absl::StrCat(service, "/", partition, " does not run here now"),
+             {{"service", service}, {"partition", absl::StrCat(partition)}}),
+      absl::Milliseconds(500));
 }
 
 const Hosted* FindHost(const Hosts& hosts, absl::string_view service) {

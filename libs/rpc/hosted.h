@@ -15,6 +15,7 @@
 #include <mutex>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "libs/handbook/policy.h"
@@ -74,6 +75,12 @@ class Hosted {
   Slots shards_;    // guarded by mutex_
   Slots standbys_;  // guarded by mutex_
 };
+
+// Refuses while the partitions of a service are not known yet.
+absl::Status PartitionsKnown(const Hosted& host);
+
+// NOT_OWNER: the partition's shard does not run here, nothing has happened.
+absl::Status NotHere(const Hosted& host, int partition);
 
 // The services a process knows.
 using Hosts = std::vector<std::unique_ptr<Hosted>>;

@@ -15,11 +15,6 @@ namespace {
 
 using google::protobuf::Message;
 
-absl::Status NotHere(absl::string_view service, int partition) {
-  return Refuse(common::v1::REASON_NOT_OWNER,
-                absl::StrCat(service, "/", partition, " does not run here"));
-}
-
 absl::StatusOr<const Hosted*> HostOf(const Hosts& hosts,
                                      const std::string& service) {
   const Hosted* host = FindHost(hosts, service);
@@ -55,7 +50,7 @@ absl::Status Submit(const Hosts& hosts, const CallInfo& info,
   }
   const int partition = host->PartitionOf(request.boundary());
   const auto shard = host->Find(partition);
-  if (shard == nullptr) return NotHere(request.service(), partition);
+  if (shard == nullptr) return NotHere(*host, partition);
   std::shared_ptr<Message> inner(
       google::protobuf::MessageFactory::generated_factory()
           ->GetPrototype(method->descriptor->input_type())
@@ -93,7 +88,7 @@ absl::Status SubmitHandbook(const Hosts& hosts, const CallInfo& info,
     return InvalidField("partition", "is out of range");
   }
   const auto shard = host->Find(request.partition());
-  if (shard == nullptr) return NotHere(request.service(), request.partition());
+  if (shard == nullptr) return NotHere(*host, request.partition());
   shard->SubmitHandbook(request.handbook(), request.actor(), info.deadline,
                         Answer(respond));
   return absl::OkStatus();

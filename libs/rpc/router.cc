@@ -9,6 +9,7 @@
 #include "aftercare/common/v1/reasons.pb.h"
 #include "libs/base/refusal.h"
 #include "libs/base/time.h"
+#include "libs/rpc/gathering.h"
 #include "libs/rpc/identity.h"
 
 namespace aftercare::rpc {
@@ -23,17 +24,11 @@ std::string PeerMethod(const char* name) {
                       "/", name);
 }
 
-absl::Status NotHere(const Hosted& host, int partition) {
-  return WithRetryDelay(
-      Refuse(common::v1::REASON_NOT_OWNER,
-             absl::StrCat("no process runs ", host.service->name(), "/",
-                          partition, " just now")),
-      absl::Milliseconds(500));
-}
-
-// An answer that did not come from a process of Aftercare.
+// Nothing came from the owner that says what has become of the call.
 bool NoAnswer(const absl::Status& status) {
-  return ReasonOf(status).empty() &&
+  const std::string reason = ReasonOf(status);
+  if (reason == "ANSWER_OVERDUE") return true;
+  return reason.empty() &&
          (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status));
 }
 
@@ -267,32 +262,27 @@ void Router::SubmitHandbook(const Hosted& host, int partition,
 
 void Router::Locate(const Hosted& host, std::vector<int> partitions,
                     Located done) {
-  struct Gathering {
-    std::mutex mutex;
-    size_t missing = 0;
-    absl::Status status;
-    std::map<std::string, std::vector<int>> found;
-    Located done;
-  };
-  auto gathering = std::make_shared<Gathering>();
-  gathering->missing = partitions.size();
-  gathering->done = std::move(done);
+  using Owner = std::pair<int, std::string>;
+  auto gathering = std::make_shared<Gathering<Owner>>(
+      partitions.size(),
+      [done = std::move(done)](absl::StatusOr<std::vector<Owner>> owners) {
+        if (!owners.ok()) {
+          done(owners.status());
+          return;
+        }
+        std::map<std::string, std::vector<int>> found;
+        for (const auto& [partition, address] : *owners) {
+          found[address].push_back(partition);
+        }
+        done(std::move(found));
+      });
   for (const int partition : partitions) {
     Find(host, partition,
          [gathering, partition](absl::StatusOr<std::string> address) {
-           {
-             std::lock_guard lock(gathering->mutex);
-             if (address.ok()) {
-               gathering->found[*address].push_back(partition);
-             } else if (gathering->status.ok()) {
-               gathering->status = address.status();
-             }
-             if (--gathering->missing > 0) return;
-           }
-           if (gathering->status.ok()) {
-             gathering->done(std::move(gathering->found));
+           if (address.ok()) {
+             gathering->Take(Owner(partition, *std::move(address)));
            } else {
-             gathering->done(gathering->status);
+             gathering->Take(address.status());
            }
          });
   }

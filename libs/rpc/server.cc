@@ -1,9 +1,12 @@
 #include "libs/rpc/server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <set>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -36,6 +39,10 @@ std::string Flatten(const grpc::ByteBuffer& buffer) {
   return bytes;
 }
 
+// An answer is given so long before the deadline, or a tenth of what the call
+// has.
+constexpr absl::Duration kLongestWayBack = absl::Milliseconds(200);
+
 class OpenCalls;
 
 // What gRPC knows of a call: lives until OnDone, which cannot come before the
@@ -57,6 +64,7 @@ class PendingAnswer {
         observer_(observer),
         method_(method),
         begin_(absl::Now()),
+        due_(DueOf(begin_, *context)),
         context_(context),
         response_(response),
         reactor_(new UnaryReactor) {}
@@ -68,6 +76,8 @@ class PendingAnswer {
 
   UnaryReactor* reactor() const { return reactor_; }
   absl::Time begin() const { return begin_; }
+  // When it has to be answered so that the client still hears it.
+  absl::Time due() const { return due_; }
   void Answer(absl::StatusOr<std::string> answer);
   void Label(const std::string& key, const std::string& value) {
     std::lock_guard lock(mutex_);
@@ -75,10 +85,21 @@ class PendingAnswer {
   }
 
  private:
+  static absl::Time DueOf(absl::Time begin,
+                          const grpc::CallbackServerContext& context) {
+    const auto deadline = context.deadline();
+    if (deadline == std::chrono::system_clock::time_point::max()) {
+      return absl::InfiniteFuture();
+    }
+    const absl::Time end = absl::FromChrono(deadline);
+    return end - std::min((end - begin) / 10, kLongestWayBack);
+  }
+
   OpenCalls& open_;
   const Observer& observer_;
   const google::protobuf::MethodDescriptor& method_;
   const absl::Time begin_;
+  const absl::Time due_;
   grpc::CallbackServerContext* const context_;
   grpc::ByteBuffer* const response_;
   UnaryReactor* const reactor_;
@@ -87,20 +108,35 @@ class PendingAnswer {
 };
 
 // gRPC's Shutdown waits for every call that has begun, for ever if need be;
-// so whoever shuts down must be able to answer them all.
+// so whoever shuts down must be able to answer them all. And whatever a call
+// waits for, the client hears from us before its deadline what that means.
 class OpenCalls {
  public:
+  OpenCalls() : watch_([this] { Watch(); }) {}
+  ~OpenCalls() {
+    {
+      std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    sooner_.notify_all();
+    watch_.join();
+  }
+
   // False once closed.
   bool Add(const std::shared_ptr<PendingAnswer>& call) {
     std::lock_guard lock(mutex_);
     if (closed_) return false;
     calls_.emplace(call.get(), call);
+    if (call->due() == absl::InfiniteFuture()) return true;
+    const auto place = due_.emplace(call->due(), call.get()).first;
+    if (place == due_.begin()) sooner_.notify_all();
     return true;
   }
 
   void Remove(const PendingAnswer* call) {
     std::lock_guard lock(mutex_);
     calls_.erase(call);
+    due_.erase({call->due(), call});
     if (closed_ && calls_.empty()) empty_.notify_all();
   }
 
@@ -127,12 +163,50 @@ class OpenCalls {
   }
 
  private:
+  void Watch();
+
   std::mutex mutex_;
   std::condition_variable empty_;
+  std::condition_variable sooner_;
   bool closed_ = false;
+  bool ended_ = false;
   absl::flat_hash_map<const PendingAnswer*, std::weak_ptr<PendingAnswer>>
       calls_;
+  std::set<std::pair<absl::Time, const PendingAnswer*>> due_;
+  std::thread watch_;
 };
+
+void OpenCalls::Watch() {
+  const absl::Status overdue = WithRetryDelay(
+      Refuse(common::v1::REASON_ANSWER_OVERDUE,
+             "there is no answer within the call's deadline: the outcome is "
+             "unknown; repeat with the same request_id"),
+      absl::Seconds(1));
+  std::unique_lock lock(mutex_);
+  while (!ended_) {
+    const absl::Time now = absl::Now();
+    std::vector<std::shared_ptr<PendingAnswer>> late;
+    while (!due_.empty() && due_.begin()->first <= now) {
+      const auto found = calls_.find(due_.begin()->second);
+      if (found != calls_.end()) late.push_back(found->second.lock());
+      due_.erase(due_.begin());
+    }
+    if (!late.empty()) {
+      lock.unlock();
+      for (const auto& call : late) {
+        if (call != nullptr) call->Answer(overdue);
+      }
+      // The last holder of a call removes it, which takes the lock.
+      late.clear();
+      lock.lock();
+    } else if (due_.empty()) {
+      sooner_.wait(lock);
+    } else {
+      sooner_.wait_for(lock,
+                       absl::ToChronoNanoseconds(due_.begin()->first - now));
+    }
+  }
+}
 
 void PendingAnswer::Answer(absl::StatusOr<std::string> answer) {
   {

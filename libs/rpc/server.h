@@ -5,7 +5,8 @@
 // A gRPC server whose methods are bound from protobuf service descriptors at
 // run time: no generated stubs, one unary adapter. The adapter parses the
 // request (so that bad bytes get a precise status), calls the handler and
-// finishes the call exactly once, from whatever thread the answer comes.
+// finishes the call exactly once, from whatever thread the answer comes. A call
+// that has no answer shortly before its deadline is answered ANSWER_OVERDUE.
 //
 //   Server server;
 //   server.AddService(descriptor, [](const Call& call) -> ... );

@@ -36,7 +36,7 @@ bool IsName(absl::string_view name, bool wildcard) {
   if (parts.size() % 2 != 0 || parts[0] != "companies") return false;
   for (size_t i = 0; i < parts.size(); i += 2) {
     if (!IsCollection(parts[i])) return false;
-    if (i == 2 && wildcard && parts[3] == "-") continue;
+    if (i == 2 && wildcard && parts[3] == "-" && parts.size() == 4) continue;
     if (!IsResourceId(parts[i + 1])) return false;
   }
   return true;
@@ -70,10 +70,6 @@ absl::StatusOr<RequestFields> RequestFields::Of(
     if (field == nullptr || field->is_repeated() ||
         field->cpp_type() != (last ? FieldDescriptor::CPPTYPE_STRING
                                    : FieldDescriptor::CPPTYPE_MESSAGE)) {
-      if (rules.name_field().empty()) {
-        fields.name_path_.clear();
-        break;
-      }
       return absl::FailedPreconditionError(
           absl::StrCat(method.full_name(), ": no text field ",
                        fields.name_field_, " in the request"));
@@ -81,17 +77,18 @@ absl::StatusOr<RequestFields> RequestFields::Of(
     fields.name_path_.push_back(field);
     at = field->message_type();
   }
+  fields.request_id_ = StringField(type, "request_id");
   if (!rules.child_id_field().empty()) {
     fields.child_collection_ = rules.child_collection();
     fields.child_id_ = StringField(type, rules.child_id_field());
-    if (fields.child_id_ == nullptr || fields.child_collection_.empty()) {
+    if (fields.child_id_ == nullptr || fields.child_collection_.empty() ||
+        fields.request_id_ == nullptr) {
       return absl::FailedPreconditionError(
           absl::StrCat(method.full_name(),
-                       ": child_collection and child_id_field do not "
-                       "fit the request"));
+                       ": child_collection and child_id_field do not fit the "
+                       "request, or it has no request_id"));
     }
   }
-  fields.request_id_ = StringField(type, "request_id");
   const FieldDescriptor* time = type.FindFieldByName("occur_time");
   if (time != nullptr && time->message_type() != nullptr &&
       time->message_type()->full_name() == "google.protobuf.Timestamp") {
@@ -106,25 +103,42 @@ absl::StatusOr<std::string> RequestFields::NameOf(
   for (size_t i = 0; i + 1 < name_path_.size(); ++i) {
     at = &at->GetReflection()->GetMessage(*at, name_path_[i]);
   }
-  std::string name = name_path_.empty() ? ""
-                                        : at->GetReflection()->GetString(
-                                              *at, name_path_.back());
-  if (!IsName(name, wildcard_))
+  std::string name = at->GetReflection()->GetString(*at, name_path_.back());
+  if (!IsName(name, wildcard_)) {
     return InvalidName(name_field_, "companies/*/...", name);
+  }
   return name;
 }
 
 absl::StatusOr<std::string> RequestFields::ResolveTarget(
-    google::protobuf::Message& request, absl::string_view request_id) const {
+    google::protobuf::Message& request) const {
   ASSIGN_OR_RETURN(std::string name, NameOf(request));
-  if (child_id_ == nullptr) return name;
-  std::string id = request.GetReflection()->GetString(request, child_id_);
-  if (id.empty()) {
-    id = request_id.empty() ? RandomId() : IdFrom(request_id);
-    request.GetReflection()->SetString(&request, child_id_, id);
+  std::string target = name;
+  if (child_id_ != nullptr) {
+    std::string id = request.GetReflection()->GetString(request, child_id_);
+    if (id.empty()) {
+      const std::string request_id = RequestIdOf(request);
+      id = request_id.empty() ? RandomId()
+                              : IdFrom(absl::StrCat(name, "|", request_id));
+      request.GetReflection()->SetString(&request, child_id_, id);
+    }
+    RETURN_IF_ERROR(CheckId(child_id_->name(), id));
+    absl::StrAppend(&target, "/", child_collection_, "/", id);
   }
-  RETURN_IF_ERROR(CheckId(child_id_->name(), id));
-  return absl::StrCat(name, "/", child_collection_, "/", id);
+  if (BoundaryOf(target) == CompanyOf(target)) {
+    return InvalidName(name_field_, "companies/*/*/*", name);
+  }
+  return target;
+}
+
+bool RequestFields::DerivesId(const google::protobuf::Message& request) const {
+  return child_id_ != nullptr &&
+         request.GetReflection()->GetString(request, child_id_).empty() &&
+         !RequestIdOf(request).empty();
+}
+
+void RequestFields::ClearId(google::protobuf::Message& request) const {
+  request.GetReflection()->ClearField(&request, child_id_);
 }
 
 std::string RequestFields::RequestIdOf(
@@ -150,7 +164,7 @@ absl::StatusOr<std::optional<absl::Time>> RequestFields::OccurTimeOf(
   const auto& time = static_cast<const google::protobuf::Timestamp&>(
       request.GetReflection()->GetMessage(request, occur_time_));
   if (!IsValid(time)) {
-    return InvalidField("occur_time", "lies outside 1970 to 2200");
+    return InvalidField("occur_time", "is outside 1970 to 2199");
   }
   return std::optional<absl::Time>(FromProto(time));
 }

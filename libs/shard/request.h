@@ -26,7 +26,8 @@ namespace aftercare::shard {
 // Longest request_id.
 inline constexpr size_t kMaxRequestId = 128;
 
-// The fields of one method's request, found once. Copyable; thread-safe.
+// The fields of one method's request, found once (Service::Method::fields).
+// Copyable; thread-safe.
 class RequestFields {
  public:
   // A rule that names a field the request lacks is a mistake in the proto:
@@ -36,18 +37,22 @@ class RequestFields {
       const common::v1::MethodRules& rules);
 
   // The name or parent the request carries; NAME_INVALID unless it is
-  // `companies/{id}` followed by further collection/id pairs. For queries the
-  // second pair's id may be `-` (all boundaries). False rules out requests
-  // that carry no name at all.
+  // `companies/{id}` followed by further collection/id pairs. For queries a
+  // second pair at the end may have the id `-` (all boundaries).
   absl::StatusOr<std::string> NameOf(
       const google::protobuf::Message& request) const;
-  bool has_name() const { return !name_path_.empty(); }
 
   // The resource the command is about: the name, or for a create method
-  // parent/collection/id. Gives an empty id field its value first: from
-  // `request_id` (the same again for a repeated request), else by chance.
-  absl::StatusOr<std::string> ResolveTarget(google::protobuf::Message& request,
-                                            absl::string_view request_id) const;
+  // parent/collection/id. Gives an empty id field its value first: from parent
+  // and request_id (the same again for a repeated request), without one by
+  // chance. NAME_INVALID when no boundary comes of it.
+  absl::StatusOr<std::string> ResolveTarget(
+      google::protobuf::Message& request) const;
+  // Whether ResolveTarget will give the request an id that the same request
+  // would get anywhere.
+  bool DerivesId(const google::protobuf::Message& request) const;
+  // Takes the id out again. For create methods only.
+  void ClearId(google::protobuf::Message& request) const;
 
   // Empty when the request has none.
   std::string RequestIdOf(const google::protobuf::Message& request) const;

@@ -24,16 +24,24 @@ void Service::AddMethod(absl::string_view method,
                         const google::protobuf::Descriptor* request,
                         DecideFn decide, QueryFn query) {
   const auto* descriptor = grpc_service_->FindMethodByName(std::string(method));
+  // A wiring mistake; shows at the first start.
+  const auto fail = [&](const std::string& problem) {
+    LogError("service: a method cannot be added",
+             {{"service", name_},
+              {"method", std::string(method)},
+              {"problem", problem}});
+    std::abort();
+  };
   if (descriptor == nullptr || descriptor->input_type() != request ||
       methods_.contains(method)) {
-    // A wiring mistake; shows at the first start.
-    LogError("service: method does not fit its proto or was added twice",
-             {{"service", name_}, {"method", std::string(method)}});
-    std::abort();
+    fail("it does not fit its proto or was added twice");
   }
   Method entry;
   entry.descriptor = descriptor;
   entry.rules = descriptor->options().GetExtension(common::v1::rules);
+  auto fields = RequestFields::Of(*descriptor, entry.rules);
+  if (!fields.ok()) fail(std::string(fields.status().message()));
+  entry.fields = *std::move(fields);
   entry.decide = std::move(decide);
   entry.query = std::move(query);
   methods_.emplace(std::string(method), std::move(entry));

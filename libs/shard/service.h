@@ -37,6 +37,7 @@
 #include "google/protobuf/message.h"
 #include "libs/base/decider.h"
 #include "libs/base/rows.h"
+#include "libs/shard/request.h"
 
 namespace aftercare::shard {
 
@@ -91,6 +92,7 @@ class Service {
   struct Method {
     const google::protobuf::MethodDescriptor* descriptor = nullptr;
     common::v1::MethodRules rules;
+    RequestFields fields;
     DecideFn decide;  // commands
     QueryFn query;    // queries
   };

@@ -1,16 +1,14 @@
 // What only a real broker shows: topics as they are made, what is on its disk,
-// groups, sequence numbers that it checks, and how it comes back after it was
-// killed or stood still. The faults of a network are the mock's
-// (kafka_faults_test.cc).
+// sequence numbers that it checks, and how it comes back after it was killed or
+// stood still. The faults of a network are the mock's (kafka_faults_test.cc),
+// groups have their own file (kafka_group_test.cc).
 
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>
 #include <atomic>
-#include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -30,11 +28,11 @@ namespace {
 using log::KafkaLog;
 using log::KafkaLogOptions;
 using log::TopicPartition;
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 constexpr int kNode = 1;
 
@@ -97,6 +95,7 @@ class Client {
   rd_kafka_t* client_ = nullptr;
 };
 
+// What is set on the topic itself, whatever the brokers' defaults are.
 std::map<std::string, std::string> ConfigOf(rd_kafka_t* client,
                                             const std::string& topic) {
   std::map<std::string, std::string> config;
@@ -116,6 +115,10 @@ std::map<std::string, std::string> ConfigOf(rd_kafka_t* client,
       const rd_kafka_ConfigEntry_t** all =
           rd_kafka_ConfigResource_configs(results[i], &entries);
       for (size_t j = 0; j < entries; ++j) {
+        if (rd_kafka_ConfigEntry_source(all[j]) !=
+            RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG) {
+          continue;
+        }
         const char* value = rd_kafka_ConfigEntry_value(all[j]);
         config[rd_kafka_ConfigEntry_name(all[j])] =
             value == nullptr ? "" : value;
@@ -152,17 +155,41 @@ TEST_F(KafkaBrokerTest, EnsureTopicMakesATopicThatIsKeptForEver) {
   for (int p = 0; p < 8; ++p) {
     EXPECT_EQ(*log->End({topic_, p}), 0);
   }
+  // Another count is refused by those who know the topic and those who do not.
+  for (const auto& any : {log, Open()}) {
+    const absl::Status other = any->EnsureTopic(topic_, 4);
+    EXPECT_TRUE(absl::IsFailedPrecondition(other)) << other;
+    EXPECT_THAT(other.message(),
+                HasSubstr(absl::StrCat(topic_, " has 8 partitions, not 4")));
+  }
+}
+
+TEST_F(KafkaBrokerTest, TopicsSayThemselvesHowTheyAreKept) {
   const Client client(RD_KAFKA_PRODUCER,
                       {{"bootstrap.servers", kafka_->bootstrap_servers()}});
-  const auto config = ConfigOf(client.get(), topic_);
-  EXPECT_THAT(config, Contains(Pair("cleanup.policy", "delete")));
-  EXPECT_THAT(config, Contains(Pair("retention.ms", "-1")));
-  EXPECT_THAT(config, Contains(Pair("retention.bytes", "-1")));
-  EXPECT_THAT(config,
-              Contains(Pair("unclean.leader.election.enable", "false")));
-  EXPECT_THAT(config,
-              Contains(Pair("min.insync.replicas",
-                            absl::StrCat(options_.min_insync_replicas))));
+  KafkaLogOptions options = options_;
+  // Not the brokers' default; nothing is appended.
+  options.min_insync_replicas = options_.min_insync_replicas + 1;
+  auto log = Open(options);
+  const std::string in_sync = absl::StrCat(options.min_insync_replicas);
+  ASSERT_TRUE(log->EnsureTopic(topic_, 2).ok());
+  EXPECT_THAT(ConfigOf(client.get(), topic_),
+              UnorderedElementsAre(
+                  Pair("cleanup.policy", "delete"), Pair("retention.ms", "-1"),
+                  Pair("retention.bytes", "-1"),
+                  Pair("unclean.leader.election.enable", "false"),
+                  Pair("min.insync.replicas", in_sync)));
+  const std::string compacted = topic_ + "-compacted";
+  ASSERT_TRUE(log->EnsureCompactedTopic(compacted).ok());
+  EXPECT_EQ(*log->PartitionCount(compacted), 1);
+  EXPECT_THAT(
+      ConfigOf(client.get(), compacted),
+      UnorderedElementsAre(Pair("cleanup.policy", "compact"),
+                           Pair("segment.bytes", "16777216"),
+                           Pair("unclean.leader.election.enable", "false"),
+                           Pair("min.insync.replicas", in_sync)));
+  // One that is there is taken as it is.
+  EXPECT_TRUE(Open()->EnsureCompactedTopic(compacted).ok());
 }
 
 TEST_F(KafkaBrokerTest, EnsureTopicByManyProcessesAtOnceMakesOne) {
@@ -302,75 +329,6 @@ TEST_F(KafkaBrokerTest, OtherClientsPutKeysIntoTheSamePartition) {
     }
   }
   EXPECT_EQ(found, 100);
-}
-
-// --- Groups: how processes share the partitions
-
-// Polls a member of a group until `good` of what it is assigned.
-bool PollUntil(const std::vector<const Client*>& members,
-               const std::function<bool()>& good) {
-  const absl::Time until = absl::Now() + kPatience;
-  while (!good()) {
-    if (absl::Now() > until) return false;
-    for (const Client* member : members) {
-      rd_kafka_message_t* message = rd_kafka_consumer_poll(member->get(), 20);
-      if (message != nullptr) rd_kafka_message_destroy(message);
-    }
-  }
-  return true;
-}
-
-std::set<int> AssignedTo(const Client& member) {
-  std::set<int> partitions;
-  rd_kafka_topic_partition_list_t* list = nullptr;
-  if (rd_kafka_assignment(member.get(), &list) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return partitions;
-  }
-  for (int i = 0; i < list->cnt; ++i) {
-    partitions.insert(list->elems[i].partition);
-  }
-  rd_kafka_topic_partition_list_destroy(list);
-  return partitions;
-}
-
-TEST_F(KafkaBrokerTest, GroupSharesPartitionsAndStaticMemberKeepsItsOwn) {
-  ASSERT_TRUE(Open()->EnsureTopic(topic_, 4).ok());
-  const auto join = [&](const std::string& instance) {
-    auto member = std::make_unique<Client>(
-        RD_KAFKA_CONSUMER,
-        std::map<std::string, std::string>{
-            {"bootstrap.servers", kafka_->bootstrap_servers()},
-            {"group.id", topic_},
-            {"group.instance.id", instance},
-            {"partition.assignment.strategy", "cooperative-sticky"},
-            {"heartbeat.interval.ms", "200"},
-            {"enable.auto.commit", "false"}});
-    rd_kafka_poll_set_consumer(member->get());
-    rd_kafka_topic_partition_list_t* list =
-        rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic_.c_str(),
-                                      RD_KAFKA_PARTITION_UA);
-    EXPECT_EQ(rd_kafka_subscribe(member->get(), list),
-              RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_topic_partition_list_destroy(list);
-    return member;
-  };
-  auto first = join("first");
-  ASSERT_TRUE(
-      PollUntil({first.get()}, [&] { return AssignedTo(*first).size() == 4; }));
-  auto second = join("second");
-  ASSERT_TRUE(PollUntil({first.get(), second.get()}, [&] {
-    return AssignedTo(*first).size() == 2 && AssignedTo(*second).size() == 2;
-  }));
-  const std::set<int> of_first = AssignedTo(*first);
-  const std::set<int> of_second = AssignedTo(*second);
-  // A static member goes and comes back: nobody else's partitions move.
-  second.reset();
-  second = join("second");
-  ASSERT_TRUE(PollUntil({first.get(), second.get()},
-                        [&] { return AssignedTo(*second).size() == 2; }));
-  EXPECT_EQ(AssignedTo(*first), of_first);
-  EXPECT_EQ(AssignedTo(*second), of_second);
 }
 
 // --- How long an append takes

@@ -1,10 +1,12 @@
 // Two processes as they are on Kafka, in this one: each with its own server,
 // hosts and shards, over one log. Intake has two partitions; the first process
-// owns one, the second the other.
+// owns one, the second the other and all of dispatch.
 
 #include "libs/rpc/router.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <map>
 #include <memory>
 #include <set>
@@ -14,17 +16,24 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "aftercare/common/v1/reasons.pb.h"
 #include "aftercare/handbook/v1/handbook_service.pb.h"
 #include "aftercare/intake/v1/intake_service.pb.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "libs/base/names.h"
 #include "libs/base/refusal.h"
 #include "libs/handbook/yaml.h"
 #include "libs/log/embedded_log.h"
+#include "libs/log/fold.h"
+#include "libs/reaction/reaction.h"
 #include "libs/rpc/gateway.h"
 #include "libs/rpc/handbook_service.h"
 #include "libs/rpc/identity.h"
 #include "libs/rpc/peer_service.h"
 #include "libs/testing/temp_dir.h"
+#include "services/dispatch/reactions.h"
+#include "services/dispatch/service.h"
 #include "services/intake/service.h"
 #include "tests/libs/handbook/demo_handbook.h"
 
@@ -32,6 +41,8 @@ namespace aftercare::rpc {
 namespace {
 
 using intake::v1::Customer;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 constexpr int kPartitions = 2;
 
@@ -39,8 +50,11 @@ class Process {
  public:
   Process(log::Log& log, std::string directory)
       : log_(log), directory_(std::move(directory)), owners_(log) {
-    hosts_.push_back(std::make_unique<Hosted>(
-        std::make_shared<const shard::Service>(intake::MakeIntakeService())));
+    for (shard::Service& service : std::array{
+             intake::MakeIntakeService(), dispatch::MakeDispatchService()}) {
+      hosts_.push_back(std::make_unique<Hosted>(
+          std::make_shared<const shard::Service>(std::move(service))));
+    }
     gateway_.Register(server_);
     RegisterHandbookService(server_, gateway_, hosts_, router_);
     RegisterPeerService(server_, gateway_, hosts_, executor_);
@@ -52,27 +66,36 @@ class Process {
 
   ~Process() {
     Shutdown();
-    for (int p = 0; p < host().partitions(); ++p) {
-      if (auto shard = host().Take(p)) shard->Stop();
+    for (const auto& host : hosts_) {
+      for (int p = 0; p < host->partitions(); ++p) {
+        if (auto shard = host->Take(p)) shard->Stop();
+      }
     }
     router_.Drain();
   }
 
   Hosted& host() { return *hosts_.front(); }
+  Hosted& dispatch() { return *hosts_.back(); }
+  Router& router() { return router_; }
   Client& client() { return *client_; }
-  void Open() { host().Open(kPartitions); }
+  void Open() {
+    host().Open(kPartitions);
+    dispatch().Open(1);
+  }
   void Shutdown() { server_.Shutdown(absl::Seconds(2)); }
 
-  void Own(int partition) {
+  void Own(int partition) { Own(host(), partition); }
+  void Own(Hosted& host, int partition) {
     shard::ShardOptions options;
-    options.directory = absl::StrCat(directory_, "/", partition);
+    options.directory =
+        absl::StrCat(directory_, "/", host.service->name(), partition);
     options.owner = address_;
     options.address = address_;
-    auto shard = shard::Shard::Start(log_, *host().service, partition,
-                                     kPartitions, options);
+    auto shard = shard::Shard::Start(log_, *host.service, partition,
+                                     host.partitions(), options);
     ASSERT_TRUE(shard.ok()) << shard.status();
-    host().Put(partition, *std::move(shard));
-    while (host().Find(partition)->Status().state !=
+    host.Put(partition, *std::move(shard));
+    while (host.Find(partition)->Status().state !=
            shard::ShardState::kServing) {
       std::this_thread::yield();
     }
@@ -119,6 +142,7 @@ class RouterTest : public ::testing::Test {
     options.directory = dir_ / "log";
     log_ = log::EmbeddedLog::Open(options).value();
     ASSERT_TRUE(log_->EnsureTopic("aftercare.intake.events.v1", 2).ok());
+    ASSERT_TRUE(log_->EnsureTopic("aftercare.dispatch.events.v1", 1).ok());
     first_ = std::make_unique<Process>(*log_, dir_ / "first");
     second_ = std::make_unique<Process>(*log_, dir_ / "second");
   }
@@ -128,6 +152,7 @@ class RouterTest : public ::testing::Test {
     second_->Open();
     first_->Own(0);
     second_->Own(1);
+    second_->Own(second_->dispatch(), 0);
     handbook::v1::ApplyHandbookRequest apply;
     *apply.mutable_handbook() =
         handbook::LoadHandbook(testing::DemoHandbookText()).handbook;
@@ -171,6 +196,26 @@ TEST_F(RouterTest, AnyProcessTakesEveryCall) {
     EXPECT_EQ(ReasonOf(first_->Register(id).status()),
               ReasonOf(second_->Register(id).status()));
     EXPECT_FALSE(ReasonOf(second_->Register(id).status()).empty());
+  }
+}
+
+// Whichever process is asked, the id it chooses and the content it compares are
+// the same.
+TEST_F(RouterTest, ARepeatedCallWithoutAnIdIsTheSameCallEverywhere) {
+  OpenBoth();
+  ASSERT_TRUE(first_->Register(IdIn(1)).ok());
+  intake::v1::OpenCaseRequest request;
+  request.set_parent("companies/acme/customers/" + IdIn(1));
+  request.set_kind(intake::v1::Case::INQUIRY);
+  request.set_channel("hotline");
+  request.set_subject("空调不制冷");
+  request.set_request_id("r-1");
+  const auto made = first_->Call<intake::v1::Case>("OpenCase", request);
+  ASSERT_TRUE(made.ok()) << made.status();
+  for (Process* process : {second_.get(), first_.get()}) {
+    const auto again = process->Call<intake::v1::Case>("OpenCase", request);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(again->name(), made->name());
   }
 }
 
@@ -233,6 +278,20 @@ TEST_F(RouterTest, ListsOverAllPartitionsAreMergedAndTokensStayGood) {
   }
 }
 
+TEST_F(RouterTest, ATokenOfAnotherListIsRefusedByEveryPart) {
+  OpenBoth();
+  intake::v1::ListCustomersRequest request;
+  request.set_parent("companies/acme");
+  request.set_page_token("rubbish");
+  for (Process* process : {first_.get(), second_.get()}) {
+    EXPECT_EQ(ReasonOf(process
+                           ->Call<intake::v1::ListCustomersResponse>(
+                               "ListCustomers", request)
+                           .status()),
+              "PAGE_TOKEN_INVALID");
+  }
+}
+
 TEST_F(RouterTest, AfterAHandOverTheNewOwnerIsFound) {
   OpenBoth();
   const std::string id = IdIn(1);
@@ -265,6 +324,116 @@ TEST_F(RouterTest, AnOwnerThatDoesNotAnswerLeavesTheOutcomeUnknown) {
   const auto page =
       first_->Call<intake::v1::ListCustomersResponse>("ListCustomers", list);
   EXPECT_EQ(ReasonOf(page.status()), "OWNER_UNREACHABLE") << page.status();
+}
+
+// A reaction in the first process whose target runs in the second.
+class RoutedReactionTest : public RouterTest {
+ protected:
+  void SetUp() override {
+    RouterTest::SetUp();
+    OpenBoth();
+    progress_ = reaction::OpenLocalProgress(dir_ / "reactions").value();
+    ASSERT_TRUE(first_->Register(IdIn(0)).ok());
+    reaction::Target target;
+    target.service = first_->dispatch().service.get();
+    target.policy = [this](absl::string_view company, absl::Time at) {
+      return first_->host().PolicyAt(company, at);
+    };
+    target.submit = [this](shard::Command command,
+                           shard::CommandCallback done) {
+      first_->router().Submit(
+          first_->dispatch(), std::move(command),
+          [this, done = std::move(done)](
+              absl::StatusOr<shard::CommandResult> result) {
+            if (result.ok() && answers_lost_.exchange(false)) {
+              result = Refuse(common::v1::REASON_OWNER_UNREACHABLE, "lost");
+            }
+            if (ReasonOf(result.status()) == "OWNER_UNREACHABLE") {
+              ++unanswered_;
+            }
+            done(std::move(result));
+          });
+    };
+    reaction::ReactionOptions options;
+    options.max_attempts = 2;
+    options.longest_pause = absl::Milliseconds(20);
+    auto reaction = reaction::Reaction::Start(
+        *log_, *first_->host().service, target,
+        dispatch::DispatchReactions().front(), *progress_, options);
+    ASSERT_TRUE(reaction.ok()) << reaction.status();
+    reaction_ = *std::move(reaction);
+  }
+
+  void TearDown() override { reaction_.reset(); }
+
+  void OpenRepair(const std::string& id) {
+    intake::v1::OpenCaseRequest request;
+    request.set_parent("companies/acme/customers/" + IdIn(0));
+    request.set_case_id(id);
+    request.set_kind(intake::v1::Case::REPAIR);
+    request.set_channel("hotline");
+    request.set_subject("空调不制冷");
+    request.set_product_line("appliance");
+    const auto made = first_->Call<intake::v1::Case>("OpenCase", request);
+    ASSERT_TRUE(made.ok()) << made.status();
+  }
+
+  void AwaitHandled(int64_t count) {
+    while (reaction_->Status().handled() < count) std::this_thread::yield();
+  }
+
+  // Ids of the work orders there are, as often as they were created.
+  std::multiset<std::string> WorkOrders() {
+    std::multiset<std::string> ids;
+    auto reader =
+        log_->OpenReader({first_->dispatch().service->topic(), 0}, 0).value();
+    log::Fold fold;
+    while (true) {
+      auto records = reader->Read(1000, absl::ZeroDuration()).value();
+      if (records.empty()) return ids;
+      for (auto& record : records) {
+        for (const auto& member : fold.Apply(std::move(record)).group) {
+          if (absl::EndsWith(member.record.Header("ce_type"),
+                             "WorkOrderCreated")) {
+            ids.emplace(IdOf(member.record.Header("ce_subject")));
+          }
+        }
+      }
+    }
+  }
+
+  std::atomic<bool> answers_lost_{false};
+  std::atomic<int> unanswered_{0};
+  std::unique_ptr<reaction::Progress> progress_;
+  std::unique_ptr<reaction::Reaction> reaction_;
+};
+
+TEST_F(RoutedReactionTest, ATargetWhoseOwnerAnswersNobodyIsWaitedFor) {
+  OpenRepair("k-1");
+  AwaitHandled(1);
+  second_->Shutdown();
+  OpenRepair("k-2");
+  // More often than a refusal would be repeated.
+  while (unanswered_ < 5) std::this_thread::yield();
+  EXPECT_EQ(reaction_->Status().handled(), 1);
+  EXPECT_THAT(reaction_->ListParked(), IsEmpty());
+  EXPECT_THAT(WorkOrders(), ElementsAre("k-1"));
+  // Somebody else takes it over.
+  second_->dispatch().Take(0)->Stop();
+  first_->Own(first_->dispatch(), 0);
+  AwaitHandled(2);
+  EXPECT_THAT(WorkOrders(), ElementsAre("k-1", "k-2"));
+  EXPECT_THAT(reaction_->ListParked(), IsEmpty());
+}
+
+TEST_F(RoutedReactionTest, AnAnswerThatWasLostHasNoSecondEffect) {
+  answers_lost_ = true;
+  OpenRepair("k-1");
+  AwaitHandled(1);
+  EXPECT_EQ(unanswered_, 1);
+  EXPECT_EQ(reaction_->Status().refused(), 0);
+  EXPECT_THAT(WorkOrders(), ElementsAre("k-1"));
+  EXPECT_THAT(reaction_->ListParked(), IsEmpty());
 }
 
 TEST_F(RouterTest, BeforeThePartitionsAreKnownOrClaimedCallsAreRefused) {

@@ -3,16 +3,20 @@
 #include <atomic>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "aftercare/admin/v1/admin_service.pb.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "grpc/health/v1/health.pb.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "libs/base/refusal.h"
 #include "libs/rpc/client.h"
@@ -133,6 +137,57 @@ TEST_F(ServerTest, TellsHandlersTheDeadlineAndTheMetadata) {
 }
 
 // An unfinished callback reactor would block gRPC's Shutdown for ever.
+TEST_F(ServerTest, ACallWithoutAnAnswerIsToldSoBeforeItsDeadline) {
+  std::mutex mutex;
+  std::vector<Responder> kept;
+  Serve([&](const CallInfo&, const std::shared_ptr<Message>&,
+            const Responder& respond) {
+    const std::lock_guard lock(mutex);
+    kept.push_back(respond);
+  });
+  for (const absl::Duration deadline :
+       {absl::Milliseconds(300), absl::Seconds(3)}) {
+    const absl::Time begin = absl::Now();
+    const absl::Status late =
+        client_->InvokeRaw(kReadAsOf, "", {.deadline = deadline}).status();
+    EXPECT_TRUE(absl::IsUnavailable(late)) << late;
+    EXPECT_EQ(ReasonOf(late), "ANSWER_OVERDUE");
+    EXPECT_TRUE(late.GetPayload(kRetryInfoUrl).has_value());
+    EXPECT_GE(absl::Now() - begin, deadline * 8 / 10);
+  }
+  // What comes later is ignored.
+  const std::lock_guard lock(mutex);
+  for (const Responder& respond : kept) respond(std::string());
+}
+
+// The nearest deadline counts, whichever call came first.
+TEST_F(ServerTest, EveryCallHasItsOwnDeadline) {
+  std::mutex mutex;
+  std::vector<Responder> kept;
+  Serve([&](const CallInfo&, const std::shared_ptr<Message>&,
+            const Responder& respond) {
+    const std::lock_guard lock(mutex);
+    kept.push_back(respond);
+  });
+  std::vector<std::thread> callers;
+  std::atomic<int> told{0};
+  for (const int seconds : {4, 2, 1, 3}) {
+    callers.emplace_back([&, seconds] {
+      const absl::Time begin = absl::Now();
+      const absl::Status late =
+          client_
+              ->InvokeRaw(kReadAsOf, "", {.deadline = absl::Seconds(seconds)})
+              .status();
+      EXPECT_EQ(ReasonOf(late), "ANSWER_OVERDUE") << late;
+      EXPECT_LT(absl::Now() - begin, absl::Seconds(seconds));
+      ++told;
+    });
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(told, 4);
+}
+
 TEST_F(ServerTest, ShutdownEndsACallThatNobodyFinishes) {
   std::promise<Responder> held;
   Serve([&](CallInfo, std::shared_ptr<Message>, Responder respond) {
@@ -203,10 +258,24 @@ TEST_F(ServerTest, AClientThatGoesAwayLeavesNothingBehind) {
   Serve([&](CallInfo, std::shared_ptr<Message>, Responder respond) {
     held.set_value(std::move(respond));
   });
-  const auto answer = client_->InvokeRaw(
-      kReadAsOf, "", {.actor = "", .deadline = absl::Milliseconds(100)});
-  EXPECT_TRUE(absl::IsDeadlineExceeded(answer.status()));
-  held.get_future().get()(std::string());
+  grpc::GenericStub stub(
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", server_->port()),
+                          grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  grpc::Status status;
+  grpc::ByteBuffer response;
+  const auto call =
+      stub.PrepareUnaryCall(&context, kReadAsOf, grpc::ByteBuffer(), &queue);
+  call->StartCall();
+  call->Finish(&response, &status, nullptr);
+  const Responder respond = held.get_future().get();
+  context.TryCancel();
+  void* tag = nullptr;
+  bool ok = false;
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
+  respond(std::string());
   server_->Shutdown(absl::Seconds(60));
 }
 
