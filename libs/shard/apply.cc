@@ -275,17 +275,21 @@ void Applier::Apply(store::RowStore& rows, common::v1::ShardMeta& position,
 const common::v1::RequestRow* Applier::FindRequest(const RowReader& rows,
                                                    absl::string_view boundary,
                                                    absl::string_view request_id,
-                                                   absl::Time now) const {
+                                                   absl::Time now,
+                                                   int64_t newest_day) const {
   if (absl::StartsWith(request_id, kEventRequestPrefix)) {
     return rows.Find(kReactionRequests,
                      ReactionRequestRowId(boundary, request_id));
   }
-  // The day after today too: the clock may have stepped back over midnight.
   const int64_t today = DayOf(now);
-  for (int64_t day = today + 1; day >= today - request_days_; --day) {
-    const auto* row =
-        rows.Find(kRequests, RequestRowId(day, boundary, request_id));
-    if (row != nullptr) return row;
+  // Where the clock was ahead of where it is now, ids lie there too.
+  for (const int64_t newest : {std::max(today, newest_day), today}) {
+    for (int64_t day = newest; day >= newest - request_days_; --day) {
+      const auto* row =
+          rows.Find(kRequests, RequestRowId(day, boundary, request_id));
+      if (row != nullptr) return row;
+    }
+    if (newest == today) break;
   }
   return nullptr;
 }

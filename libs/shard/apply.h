@@ -92,11 +92,13 @@ class Applier {
   bool ScansFor(const common::v1::ShardMeta& position,
                 const Event& event) const;
 
-  // Looks a request_id up over all days still remembered. Null: unknown.
+  // Looks a request_id up over all days still remembered; `newest_day` is the
+  // newest that events were recorded on (ShardMeta.request_day). Null: unknown.
   const common::v1::RequestRow* FindRequest(const RowReader& rows,
                                             absl::string_view boundary,
                                             absl::string_view request_id,
-                                            absl::Time now) const;
+                                            absl::Time now,
+                                            int64_t newest_day) const;
 
  private:
   const Service& service_;

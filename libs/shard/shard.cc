@@ -980,8 +980,9 @@ void ShardImpl::DecideAndSend(Waiting waiting) {
   context.cause = command.cause;
 
   if (!command.request_id.empty()) {
-    const auto* known = applier_.FindRequest(
-        *store_, command.boundary, command.request_id, context.record_time);
+    const auto* known =
+        applier_.FindRequest(*store_, command.boundary, command.request_id,
+                             context.record_time, position_.request_day());
     if (known != nullptr) {
       if (known->fingerprint() != command.fingerprint) {
         Reply(std::move(waiting),

@@ -40,6 +40,18 @@ absl::Status ToStatus(const rocksdb::Status& status) {
   return absl::InternalError(status.ToString());
 }
 
+// A key's table or index: within one, keys that come together lie together.
+class TablePrefix final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "aftercare.table"; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+    return rocksdb::Slice(key.data(), ToView(key).find('/') + 1);
+  }
+  bool InDomain(const rocksdb::Slice& key) const override {
+    return ToView(key).find('/') != absl::string_view::npos;
+  }
+};
+
 // Rows of a RocksDB snapshot; decoded rows live as long as the reader.
 class Snapshot final : public RowReader {
  public:
@@ -107,6 +119,11 @@ absl::StatusOr<std::unique_ptr<RowStore>> RowStore::Open(
                                       rocksdb::kLZ4Compression};
   db_options.memtable_whole_key_filtering = true;
   db_options.memtable_prefix_bloom_size_ratio = 0.05;
+  // A memtable looks for a key's place from where the last of its table went:
+  // most index entries are in the order of time.
+  db_options.allow_concurrent_memtable_write = false;
+  db_options.memtable_insert_with_hint_prefix_extractor =
+      std::make_shared<TablePrefix>();
   db_options.keep_log_file_num = 3;
   db_options.max_open_files = 512;
   rocksdb::BlockBasedTableOptions table;

@@ -145,11 +145,17 @@ bool Daemon::EndedByItself() {
   return true;
 }
 
-void Daemon::Pause() { kill(pid_, SIGSTOP); }
+// kill(-1, ...) would be everybody.
+void Daemon::Pause() {
+  if (pid_ > 0) kill(pid_, SIGSTOP);
+}
 
-void Daemon::Resume() { kill(pid_, SIGCONT); }
+void Daemon::Resume() {
+  if (pid_ > 0) kill(pid_, SIGCONT);
+}
 
 int Daemon::Stop() {
+  if (pid_ < 0) return -1;
   kill(pid_, SIGTERM);
   int status = 0;
   waitpid(pid_, &status, 0);

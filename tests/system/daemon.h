@@ -55,7 +55,7 @@ class Daemon {
   bool running() const { return pid_ > 0; }
   // Whether it has ended without being told to; then as after Kill.
   bool EndedByItself();
-  // SIGTERM; the exit code.
+  // SIGTERM; the exit code, -1 when it does not run.
   int Stop();
 
   const std::string& data() const { return data_; }

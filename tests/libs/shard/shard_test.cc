@@ -251,6 +251,24 @@ TEST_F(ShardTest, RequestIdsExpireByEventTimeAndReplayAgrees) {
   EXPECT_TRUE(verdict->ok) << verdict->problem;
 }
 
+TEST_F(ShardTest, RequestIdsAreKnownAfterTheClockStepsBackByDays) {
+  Start();
+  Fill(1);
+  const std::string reply = "name: '" + kCase + "' text: '好的'";
+  ASSERT_TRUE(Run("ReplyToCase", reply, "today").ok());
+  clock_.Advance(absl::Hours(24 * 2));
+  ASSERT_TRUE(Run("ReplyToCase", reply, "ahead").ok());
+  clock_.Advance(-absl::Hours(24 * 2));
+  const int64_t events = shard_->Status().events;
+  for (const char* id : {"ahead", "today"}) {
+    ASSERT_TRUE(Run("ReplyToCase", reply, id).ok());
+    EXPECT_EQ(shard_->Status().events, events) << id;
+  }
+  ASSERT_TRUE(Run("ReplyToCase", reply, "back").ok());
+  ASSERT_TRUE(Run("ReplyToCase", reply, "back").ok());
+  EXPECT_EQ(shard_->Status().events, events + 1);
+}
+
 TEST_F(ShardTest, ARefusalAppendsNothing) {
   Start();
   Fill(1);
