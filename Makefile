@@ -53,6 +53,7 @@ test-kafka: build
 bench: build
 	$(BIN)/bench_commands
 	$(BIN)/bench_replay
+	AFTERCARE_SOURCE=$(CURDIR) $(BIN)/bench_kafka_commands || [ $$? -eq 3 ]
 	AFTERCARE_SOURCE=$(CURDIR) $(BIN)/bench_kafka_replay || [ $$? -eq 3 ]
 
 asan tsan: deps

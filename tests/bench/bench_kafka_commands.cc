@@ -96,6 +96,7 @@ int Main(int argc, char** argv) {
   const auto log = Require(log::KafkaLog::Open(options));
   Intake intake(*log, partitions);
   intake.calls().Closed(callers, warm_seconds);
+  const std::string answer = intake.calls().Once();
   const std::string topic = "bench.producer";
   Require(log->EnsureTopic(topic, 1));
   const log::Record record =
@@ -105,7 +106,7 @@ int Main(int argc, char** argv) {
   MeasureBareProducer(kafka->bootstrap_servers(), {topic, 0}, callers,
                       linger_ms, seconds / 2, record);
   for (int round = 0; round < rounds; ++round) {
-    const Result echo = MeasureEcho(callers, seconds);
+    const Result echo = MeasureEcho(callers, seconds, answer);
     Print("bare gRPC echo", echo);
     const Result producer =
         MeasureBareProducer(kafka->bootstrap_servers(), {topic, 0}, callers,

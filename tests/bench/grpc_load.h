@@ -38,6 +38,13 @@ class Calls {
   rpc::Client& client() { return client_; }
   const rpc::Client::Call& call() const { return call_; }
 
+  // One call's answer.
+  std::string Once() {
+    return Require(
+        client_.InvokeRaw("/aftercare.intake.v1.IntakeService/OpenCase",
+                          OpenCase(next_++), call_));
+  }
+
   // `callers` calls always under way.
   Result Closed(int callers, double seconds) {
     Start();
@@ -183,14 +190,16 @@ class Intake {
   std::unique_ptr<Calls> calls_;
 };
 
-// A fifth of the time goes before it, uncounted.
-inline Result MeasureEcho(int callers, double seconds) {
+// The same calls, each answered at once with `answer`. A fifth of the time goes
+// before it, uncounted.
+inline Result MeasureEcho(int callers, double seconds,
+                          const std::string& answer) {
   rpc::Server server;
   server.AddService(
       intake::v1::OpenCaseRequest::descriptor()->file()->FindServiceByName(
           "IntakeService"),
-      [](rpc::CallInfo, std::shared_ptr<google::protobuf::Message> request,
-         rpc::Responder respond) { respond(request->SerializeAsString()); });
+      [&answer](rpc::CallInfo, std::shared_ptr<google::protobuf::Message>,
+                rpc::Responder respond) { respond(answer); });
   Require(server.Start("127.0.0.1:0"));
   Calls calls(server.port());
   calls.Closed(callers, seconds / 5);

@@ -1,7 +1,7 @@
 // Several processes on a real Kafka, under load and faults of every kind; then
 // what every caller was told is held against the topics.
 //
-//   AFTERCARE_FAULT_SECONDS  how long (30)
+//   AFTERCARE_FAULT_SECONDS  how long (60)
 //   AFTERCARE_FAULT_NODES    brokers, 1 or 3 (1)
 //   AFTERCARE_SEED           of the faults and the load
 //   AFTERCARE_FAULTS         only faults whose name has this text in it
@@ -395,7 +395,7 @@ TEST_F(FleetTest, WhatCallersWereToldIsWhatTheTopicsHold) {
   ASSERT_EQ(fleet_.AwaitCalm(), absl::OkStatus());
   const absl::Time begin = absl::Now();
   const absl::Time until =
-      begin + absl::Seconds(FromEnvironment("AFTERCARE_FAULT_SECONDS", 30));
+      begin + absl::Seconds(FromEnvironment("AFTERCARE_FAULT_SECONDS", 60));
   std::vector<std::unique_ptr<Caller>> callers;
   std::vector<std::thread> threads;
   std::atomic<bool> stop{false};
