@@ -3,7 +3,6 @@
 #include <librdkafka/rdkafka.h>
 
 #include <atomic>
-#include <deque>
 #include <set>
 #include <thread>
 #include <utility>
@@ -11,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 #include "libs/log/kafka_client.h"
-#include "libs/process/clock.h"
 #include "libs/process/logging.h"
 
 namespace aftercare::log {
@@ -19,29 +17,12 @@ namespace {
 
 constexpr int kPollMilliseconds = 100;
 
-// How often a fenced member joins again before it believes in a rival, and
-// after what time earlier ones are forgotten.
-constexpr size_t kMaxFenced = 3;
-constexpr absl::Duration kFencedWindow = absl::Minutes(1);
-
 class KafkaGroupImpl final : public KafkaGroup {
  public:
   KafkaGroupImpl(KafkaGroupOptions options, KafkaGroupCallbacks callbacks)
       : options_(std::move(options)), callbacks_(std::move(callbacks)) {}
 
   absl::Status Start() {
-    RETURN_IF_ERROR(Connect());
-    thread_ = std::thread([this] { Run(); });
-    return absl::OkStatus();
-  }
-
-  ~KafkaGroupImpl() override {
-    stopping_ = true;
-    if (thread_.joinable()) thread_.join();
-  }
-
- private:
-  absl::Status Connect() {
     ASSIGN_OR_RETURN(ConfPtr conf, MakeConf());
     rd_kafka_conf_t* raw = conf.get();
     RETURN_IF_ERROR(Set(raw, "session.timeout.ms",
@@ -67,12 +48,19 @@ class KafkaGroupImpl final : public KafkaGroup {
                                       RD_KAFKA_PARTITION_UA);
     const rd_kafka_resp_err_t error = rd_kafka_subscribe(client_.get(), topics);
     rd_kafka_topic_partition_list_destroy(topics);
-    return KafkaError(error, "subscribe");
+    RETURN_IF_ERROR(KafkaError(error, "subscribe"));
+    thread_ = std::thread([this] { Run(); });
+    return absl::OkStatus();
   }
 
+  ~KafkaGroupImpl() override {
+    stopping_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
   void Run() {
     while (!stopping_) {
-      if (std::exchange(join_again_, false)) JoinAgain();
       // Assigned partitions are paused: what comes is never a record.
       if (rd_kafka_message_t* message =
               rd_kafka_consumer_poll(client_.get(), kPollMilliseconds)) {
@@ -80,29 +68,10 @@ class KafkaGroupImpl final : public KafkaGroup {
         rd_kafka_message_destroy(message);
       }
     }
-    Close();
-  }
-
-  void Close() {
     // Calls OnRebalance. A static member does not leave by it.
     rd_kafka_consumer_close(client_.get());
     // After a fatal error it does not.
     Give({held_.begin(), held_.end()});
-  }
-
-  void JoinAgain() {
-    Close();
-    client_.reset();
-    // Time for whoever fenced this one to be noticed, if there is somebody.
-    const absl::Time until = SteadyNow() + options_.session_timeout / 6;
-    while (!stopping_ && SteadyNow() < until) {
-      absl::SleepFor(absl::Milliseconds(kPollMilliseconds));
-    }
-    if (absl::Status joined = Connect(); !joined.ok()) Fail(joined);
-  }
-
-  void Fail(const absl::Status& why) {
-    if (!std::exchange(failed_, true)) callbacks_.failed(why);
   }
 
   void Give(const std::vector<int>& partitions) {
@@ -152,29 +121,13 @@ class KafkaGroupImpl final : public KafkaGroup {
                   {"problem", rd_kafka_message_errstr(&message)}});
       return;
     }
+    if (std::exchange(failed_, true)) return;
     char why[512] = {};
     const rd_kafka_resp_err_t cause =
         rd_kafka_fatal_error(client_.get(), why, sizeof(why));
-    const std::string text =
+    callbacks_.failed(absl::FailedPreconditionError(
         absl::StrCat("group ", options_.group, " as ", options_.instance, ": ",
-                     rd_kafka_err2name(cause), ": ", why);
-    // Also a member without a rival is fenced, by its own past self: when its
-    // coordinator dies or is cut off while it joins.
-    if (cause == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && MayJoinAgain()) {
-      LogWarning("the group is joined again", {{"problem", text}});
-      join_again_ = true;
-      return;
-    }
-    Fail(absl::FailedPreconditionError(text));
-  }
-
-  bool MayJoinAgain() {
-    const absl::Time now = SteadyNow();
-    while (!fenced_.empty() && now - fenced_.front() > kFencedWindow) {
-      fenced_.pop_front();
-    }
-    fenced_.push_back(now);
-    return fenced_.size() <= kMaxFenced;
+                     rd_kafka_err2name(cause), ": ", why)));
   }
 
   const KafkaGroupOptions options_;
@@ -182,8 +135,6 @@ class KafkaGroupImpl final : public KafkaGroup {
   std::atomic<bool> stopping_{false};
   // Of the group's thread.
   bool failed_ = false;
-  bool join_again_ = false;
-  std::deque<absl::Time> fenced_;
   std::set<int> held_;
   ClientPtr client_;
   std::thread thread_;

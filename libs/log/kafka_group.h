@@ -30,9 +30,8 @@ struct KafkaGroupOptions {
   // As KafkaLogOptions::properties.
   std::map<std::string, std::string> properties;
   std::string group;
-  // Tells the members apart and must outlive a restart. Two processes that use
-  // one throw each other out, until one of them is told so by `failed`: the
-  // fourth time within a minute.
+  // Tells the members apart and must outlive a restart. When two processes use
+  // one, the first is told so by `failed`.
   std::string instance;
   std::string topic;
   // Silent for so long, a member has lost its partitions. Three missed
