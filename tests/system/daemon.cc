@@ -36,6 +36,10 @@ std::string ReadFile(const std::string& path) {
   return text.str();
 }
 
+int CodeOf(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 }  // namespace
 
 pid_t Daemon::Spawn(const std::vector<std::string>& flags) {
@@ -113,7 +117,7 @@ int Daemon::RunToEnd(const std::vector<std::string>& flags) {
   const pid_t pid = Spawn(flags);
   int status = 0;
   waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return CodeOf(status);
 }
 
 absl::Status Daemon::AwaitServing() {
@@ -139,10 +143,11 @@ void Daemon::Kill() {
   pid_ = -1;
 }
 
-bool Daemon::EndedByItself() {
-  if (pid_ < 0 || waitpid(pid_, nullptr, WNOHANG) != pid_) return false;
+std::optional<int> Daemon::EndedByItself() {
+  int status = 0;
+  if (pid_ < 0 || waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
   pid_ = -1;
-  return true;
+  return CodeOf(status);
 }
 
 // kill(-1, ...) would be everybody.
@@ -160,7 +165,7 @@ int Daemon::Stop() {
   int status = 0;
   waitpid(pid_, &status, 0);
   pid_ = -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return CodeOf(status);
 }
 
 std::string Daemon::Log() const {

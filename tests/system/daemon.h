@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,8 +54,8 @@ class Daemon {
   void Pause();
   void Resume();
   bool running() const { return pid_ > 0; }
-  // Whether it has ended without being told to; then as after Kill.
-  bool EndedByItself();
+  // The exit code when it has ended without being told to; then as after Kill.
+  std::optional<int> EndedByItself();
   // SIGTERM; the exit code, -1 when it does not run.
   int Stop();
 

@@ -13,6 +13,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "aftercare/intake/v1/intake_service.pb.h"
 #include "gtest/gtest.h"
@@ -28,6 +29,15 @@ constexpr int kGuestCable = 10;
 constexpr int64_t kSmallDisk = int64_t{512} << 20;
 // A caller gives one process this long before it asks another.
 constexpr absl::Duration kCallDeadline = absl::Seconds(2);
+
+// As it says in its last line.
+bool WasFenced(const Daemon& daemon, int code) {
+  if (code != 1) return false;
+  const std::string log = daemon.Log();
+  const size_t last = log.rfind('\n', log.size() - 2);
+  return absl::StrContains(log.substr(last == std::string::npos ? 0 : last),
+                           "FENCED_INSTANCE_ID");
+}
 
 }  // namespace
 
@@ -190,6 +200,10 @@ absl::Status Fleet::AwaitCalm() {
   std::string seen;
   while (absl::Now() < until) {
     std::map<std::pair<std::string, int>, int> serving;
+    if (const auto ended = Supervise(); !ended.empty()) {
+      return absl::InternalError(
+          absl::StrCat(absl::StrJoin(ended, ", "), " ended by itself"));
+    }
     bool calm = true;
     seen.clear();
     for (const auto& member : members_) {
@@ -298,12 +312,30 @@ std::vector<std::string> Fleet::Verify() {
   return problems;
 }
 
-std::vector<std::string> Fleet::EndedByThemselves() {
+std::vector<std::string> Fleet::Supervise() {
   std::vector<std::string> ended;
-  for (const Member* member : Everybody()) {
-    if (member->daemon->EndedByItself()) ended.push_back(member->instance);
+  for (Member* member : Everybody()) {
+    const std::optional<int> code = member->daemon->EndedByItself();
+    if (!code.has_value()) continue;
+    if (WasFenced(*member->daemon, *code)) {
+      ++fenced_;
+      if (StartMember(*member).ok()) continue;
+    }
+    ended.push_back(member->instance);
   }
   return ended;
+}
+
+absl::Status Fleet::Stop(Member& member) {
+  std::optional<int> code = member.daemon->EndedByItself();
+  if (!code.has_value()) code = member.daemon->Stop();
+  if (code == 0) return absl::OkStatus();
+  if (!WasFenced(*member.daemon, *code)) {
+    return absl::InternalError(absl::StrCat(
+        member.instance, " ended with ", *code, ":\n", member.daemon->Log()));
+  }
+  ++fenced_;
+  return absl::OkStatus();
 }
 
 }  // namespace aftercare::testing

@@ -89,8 +89,16 @@ class Fleet {
   absl::StatusOr<std::set<std::string>> AwaitReactions();
   // What VerifyShards of a process finds; empty: its rows equal a replay.
   std::vector<std::string> Verify();
-  // Names of members that have ended without being told to; none twice.
-  std::vector<std::string> EndedByThemselves();
+  // What an orchestrator does: a member that has ended because its group
+  // fenced it is started again. (A static member that joins while its
+  // coordinator dies is fenced by its own earlier join, and librdkafka calls
+  // that fatal.) The names of members that ended for any other reason; none
+  // twice.
+  std::vector<std::string> Supervise();
+  // Stops a member in order. OK too when it was fenced before.
+  absl::Status Stop(Member& member);
+  // How often members were fenced.
+  int fenced() const { return fenced_; }
 
  private:
   std::unique_ptr<Member> Make(const std::string& service,
@@ -106,6 +114,7 @@ class Fleet {
   Member* small_disk_ = nullptr;
   Member* odd_clock_ = nullptr;
   int guests_ = 0;
+  int fenced_ = 0;
   int probes_ = 0;
 };
 

@@ -164,7 +164,7 @@ std::vector<FleetTest::Fault> FleetTest::AllFaults() {
   });
   add("process stopped in order, started again", [this] {
     Fleet::Member& member = AnyMember();
-    EXPECT_EQ(member.daemon->Stop(), 0);
+    EXPECT_EQ(fleet_.Stop(member), absl::OkStatus());
     Pause(0, 500);
     Start(member);
   });
@@ -229,7 +229,7 @@ void FleetTest::ComeAndGo() {
     Start(*guest);
     Pause(2000, 4000);
     if (i % 2 == 0) {
-      EXPECT_EQ(guest->daemon->Stop(), 0) << guest->daemon->Log();
+      EXPECT_EQ(fleet_.Stop(*guest), absl::OkStatus());
     } else {
       guest->daemon->Kill();
     }
@@ -245,7 +245,7 @@ void FleetTest::Scale() {
   };
   for (int times = 0; times < 2; ++times) {
     for (int i = 1; i < Fleet::kIntake; ++i) {
-      EXPECT_EQ(fleet_.member(i).daemon->Stop(), 0);
+      EXPECT_EQ(fleet_.Stop(fleet_.member(i)), absl::OkStatus());
     }
     served("one process");
     for (int i = 1; i < Fleet::kIntake; ++i) Start(fleet_.member(i));
@@ -261,7 +261,7 @@ void FleetTest::FillDisk() {
   // RocksDB may have ended the process in a write that failed, or may do so in
   // the next one.
   const absl::Time until = absl::Now() + absl::Seconds(5);
-  while (!member.daemon->EndedByItself()) {
+  while (!member.daemon->EndedByItself().has_value()) {
     if (absl::Now() > until) return;
     absl::SleepFor(absl::Milliseconds(50));
   }
@@ -431,7 +431,7 @@ TEST_F(FleetTest, WhatCallersWereToldIsWhatTheTopicsHold) {
     std::fflush(stdout);
     fault.happen();
     Pause(200, 3000);
-    for (const std::string& ended : fleet_.EndedByThemselves()) {
+    for (const std::string& ended : fleet_.Supervise()) {
       checker_.Violation(absl::StrCat(
           ended, " ended by itself during or after: ", fault.name));
     }
@@ -443,6 +443,10 @@ TEST_F(FleetTest, WhatCallersWereToldIsWhatTheTopicsHold) {
   for (std::thread& thread : threads) thread.join();
   for (const auto& [fault, times] : counts) {
     std::printf("%3d x %s\n", times, fault.c_str());
+  }
+  if (fleet_.fenced() > 0) {
+    also_["times a process was fenced by its own past and started again"] =
+        fleet_.fenced();
   }
   for (const auto& [what, times] : also_) {
     std::printf("    %d %s\n", times, what.c_str());
