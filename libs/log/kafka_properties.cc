@@ -9,6 +9,25 @@
 #include "libs/base/status_macros.h"
 
 namespace aftercare::log {
+namespace {
+
+// Set by KafkaLog and KafkaGroup themselves; brokers are named by a flag.
+constexpr absl::string_view kFixed[] = {
+    "acks",
+    "auto.offset.reset",
+    "bootstrap.servers",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.idempotence",
+    "group.id",
+    "group.instance.id",
+    "message.timeout.ms",
+    "partition.assignment.strategy",
+    "request.required.acks",
+    "transactional.id",
+};
+
+}  // namespace
 
 absl::Status AddKafkaProperty(absl::string_view key_value,
                               std::map<std::string, std::string>& properties) {
@@ -23,6 +42,13 @@ absl::Status AddKafkaProperty(absl::string_view key_value,
   if (name.empty()) {
     return absl::InvalidArgumentError(
         "a Kafka property is name=value; there is no name");
+  }
+  for (const absl::string_view fixed : kFixed) {
+    if (name == fixed) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the Kafka property ", name,
+                       " is not free to choose: what is promised rests on it"));
+    }
   }
   properties[std::string(name)] =
       std::string(absl::StripAsciiWhitespace(key_value.substr(equals + 1)));

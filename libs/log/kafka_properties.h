@@ -12,7 +12,7 @@
 //   KafkaLogOptions options;
 //   RETURN_IF_ERROR(ReadKafkaProperties("security.properties",
 //                                       options.properties));
-//   RETURN_IF_ERROR(AddKafkaProperty("bootstrap.servers=kafka:9092",
+//   RETURN_IF_ERROR(AddKafkaProperty("client.id=intake",
 //                                    options.properties));
 //
 // Whether librdkafka knows a name shows when the log is opened.
@@ -30,7 +30,8 @@ namespace aftercare::log {
 
 // Sets one property from `name=value`; an earlier one of that name is replaced.
 // The value begins behind the first `=` and may be empty; spaces around name
-// and value are not part of them. INVALID_ARGUMENT without a name or a `=`; the
+// and value are not part of them. INVALID_ARGUMENT without a name or a `=`, and
+// for what KafkaLog and KafkaGroup set themselves (acks, group.id, ...); the
 // message never has the value, which may be a secret. On an error `properties`
 // is as before.
 absl::Status AddKafkaProperty(absl::string_view key_value,

@@ -138,6 +138,8 @@ class Admin {
                                      const Message& request) {
     const std::string& name = info.method->name();
     if (name == "GetStatus") return GetStatus();
+    // Else nothing would look like all being well.
+    for (const auto& host : hosted_) RETURN_IF_ERROR(PartitionsKnown(*host));
     if (name == "VerifyShards") {
       return Verify(
           static_cast<const admin::v1::VerifyShardsRequest&>(request));
@@ -400,7 +402,7 @@ class Admin {
       const Hosted& host, const std::string& boundary,
       const admin::v1::ReadAsOfRequest& request, absl::Time limit) {
     const shard::Service& service = *host.service;
-    const int partition = host.PartitionOf(boundary);
+    ASSIGN_OR_RETURN(const int partition, host.PartitionOf(boundary));
     MemoryRows rows(service.schema());
     admin::v1::ReadAsOfResponse response;
     const log::TopicPartition source{service.topic(), partition};

@@ -191,7 +191,7 @@ void Gateway::Handle(const Hosted& host, CallInfo info,
                     std::move(respond));
     return;
   }
-  const int partition = host.PartitionOf(target->boundary);
+  const int partition = host.PartitionOf(target->boundary).value();
   const auto shard = host.Find(partition);
   if (shard == nullptr) {
     if (target->id_derived) {

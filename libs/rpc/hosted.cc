@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "aftercare/common/v1/reasons.pb.h"
 #include "libs/base/refusal.h"
+#include "libs/base/status_macros.h"
 #include "libs/log/log.h"
 
 namespace aftercare::rpc {
@@ -20,7 +21,8 @@ int Hosted::partitions() const {
   return static_cast<int>(shards_.size());
 }
 
-int Hosted::PartitionOf(absl::string_view boundary) const {
+absl::StatusOr<int> Hosted::PartitionOf(absl::string_view boundary) const {
+  RETURN_IF_ERROR(PartitionsKnown(*this));
   return log::PartitionOf(boundary, partitions());
 }
 

@@ -42,8 +42,8 @@ class Hosted {
   // 0 while the log has not been asked yet: no call can be answered.
   int partitions() const;
 
-  // Needs partitions() to be known.
-  int PartitionOf(absl::string_view boundary) const;
+  // NOT_READY while partitions() is not known.
+  absl::StatusOr<int> PartitionOf(absl::string_view boundary) const;
 
   // Null when the partition's shard does not run here.
   std::shared_ptr<shard::Shard> Find(int partition) const;

@@ -48,7 +48,7 @@ absl::Status Submit(const Hosts& hosts, const CallInfo& info,
     return Refuse(common::v1::REASON_METHOD_UNKNOWN,
                   "this server does not know the method");
   }
-  const int partition = host->PartitionOf(request.boundary());
+  ASSIGN_OR_RETURN(const int partition, host->PartitionOf(request.boundary()));
   const auto shard = host->Find(partition);
   if (shard == nullptr) return NotHere(*host, partition);
   std::shared_ptr<Message> inner(

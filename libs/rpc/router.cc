@@ -204,7 +204,12 @@ void Router::Forward(const Hosted& host, int partition, const CallInfo& info,
 
 void Router::Submit(const Hosted& host, shard::Command command,
                     shard::CommandCallback done) {
-  const int partition = host.PartitionOf(command.boundary);
+  const absl::StatusOr<int> known = host.PartitionOf(command.boundary);
+  if (!known.ok()) {
+    done(known.status());
+    return;
+  }
+  const int partition = *known;
   if (const auto shard = host.Find(partition)) {
     shard->Submit(std::move(command), std::move(done));
     return;

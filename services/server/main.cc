@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "libs/log/kafka_properties.h"
 #include "libs/process/logging.h"
@@ -24,6 +25,22 @@ struct Flags {
   std::string log_level = "info";
 };
 
+// host:port, as gRPC takes it; the empty text is no address.
+std::string CheckAddress(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 0 ||
+      port > 65535) {
+    return absl::StrCat("'", text, "' is no host:port");
+  }
+  return "";
+}
+
+std::string CheckNotEmpty(const std::string& text) {
+  return text.empty() ? "must not be empty" : "";
+}
+
 void Define(CLI::App& app, Flags& flags, bool needs_kafka) {
   ServerOptions& options = flags.options;
   app.add_option("--data", options.data,
@@ -31,10 +48,12 @@ void Define(CLI::App& app, Flags& flags, bool needs_kafka) {
       ->required();
   app.add_option("--listen", options.listen,
                  "gRPC address; port 0 takes a free one (see ports.json)")
+      ->check(CheckAddress)
       ->capture_default_str();
   app.add_option("--advertise", options.advertise,
                  "Address by which other processes reach this one; default: "
-                 "--listen");
+                 "--listen")
+      ->check(CheckAddress);
   app.add_option("--metrics", options.metrics,
                  "Address of the Prometheus endpoint; empty: none");
   app.add_option("--partitions", options.partitions,
@@ -68,12 +87,15 @@ void Define(CLI::App& app, Flags& flags, bool needs_kafka) {
   auto* brokers =
       app.add_option("--kafka.brokers", flags.brokers,
                      "Kafka: host:port[,host:port...]; without it the embedded "
-                     "log is used");
+                     "log is used")
+          ->check(CheckNotEmpty);
   if (needs_kafka) {
     brokers->required()->description("Kafka: host:port[,host:port...]");
   }
   app.add_option("--kafka.set", flags.kafka_set,
-                 "Any property of librdkafka, name=value; may be repeated")
+                 "Property of librdkafka, name=value; may be repeated. Refused "
+                 "are those that what is promised rests on (acks, group.id, "
+                 "...)")
       ->needs(brokers);
   app.add_option("--kafka.config", flags.kafka_config,
                  "File of such properties, one a line; where passwords belong")

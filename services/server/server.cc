@@ -7,10 +7,12 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -245,6 +247,12 @@ absl::Status Process::MakeServer() {
 }
 
 absl::Status Process::Listen() {
+  std::error_code error;
+  std::filesystem::create_directories(options_.data, error);
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat(options_.data, ": ", error.message()));
+  }
   RETURN_IF_ERROR(server_->Start(options_.listen));
   address_ = options_.advertise;
   if (address_.empty()) {

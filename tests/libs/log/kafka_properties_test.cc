@@ -59,6 +59,17 @@ TEST_F(KafkaPropertiesTest, WhatIsNoPropertyIsRefusedWithoutRepeatingIt) {
   EXPECT_THAT(properties_, ElementsAre(Pair("client.id", "one")));
 }
 
+TEST_F(KafkaPropertiesTest, WhatIsPromisedRestsOnIsNotFreeToChoose) {
+  for (const char* property :
+       {"acks=1", "enable.idempotence=false", "group.id=other",
+        "transactional.id=x", "bootstrap.servers=elsewhere:9092"}) {
+    std::map<std::string, std::string> properties;
+    const absl::Status status = AddKafkaProperty(property, properties);
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << property << status;
+    EXPECT_TRUE(properties.empty());
+  }
+}
+
 TEST_F(KafkaPropertiesTest, AFileHasOneALineAndComments) {
   properties_ = {{"client.id", "one"}, {"security.protocol", "plaintext"}};
   ASSERT_EQ(ReadKafkaProperties(Write("# of the cluster\n"

@@ -331,7 +331,7 @@ TEST_F(GatewayTest, ACallWhoseDeadlineHasPassedIsNotDecided) {
   command.actor = "agent-li";
   command.deadline = absl::Now() - absl::Seconds(1);
   hosted_[0]
-      ->Find(hosted_[0]->PartitionOf(command.boundary))
+      ->Find(hosted_[0]->PartitionOf(command.boundary).value())
       ->Submit(command, [&](absl::StatusOr<shard::CommandResult> result) {
         answer.set_value(result.status());
       });

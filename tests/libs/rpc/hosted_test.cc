@@ -60,6 +60,7 @@ TEST_F(HostedTest, UntilThePartitionsAreKnownCallsAreRefused) {
   EXPECT_TRUE(absl::IsUnavailable(unknown));
   EXPECT_EQ(ReasonOf(unknown), "NOT_READY");
   EXPECT_TRUE(unknown.GetPayload(kRetryInfoUrl).has_value());
+  EXPECT_EQ(host_.PartitionOf("companies/acme").status(), unknown);
   EXPECT_THAT(host_.Shards(), IsEmpty());
   host_.Open(3);
   EXPECT_EQ(host_.partitions(), 3);
@@ -71,7 +72,8 @@ TEST_F(HostedTest, ABoundaryLiesWhereItsKeyDoes) {
   host_.Open(7);
   for (const char* boundary :
        {"companies/acme/customers/1", "companies/acme/customers/2"}) {
-    EXPECT_EQ(host_.PartitionOf(boundary), log::PartitionOf(boundary, 7));
+    EXPECT_EQ(host_.PartitionOf(boundary).value(),
+              log::PartitionOf(boundary, 7));
   }
 }
 
