@@ -12,6 +12,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "libs/base/status_macros.h"
 #include "libs/log/kafka_client.h"
 #include "libs/process/clock.h"
@@ -153,7 +154,7 @@ class Producer {
   void Append(Record record, DeliveryCallback done) {
     std::unique_lock lock(mutex_);
     if (!sent_.empty() || !waiting_.empty()) {
-      if (waiting_.empty()) waiting_since_ = absl::Now();
+      if (waiting_.empty()) waiting_since_ = SteadyNow();
       waiting_.push_back({std::move(record), std::move(done)});
       return;
     }
@@ -167,7 +168,7 @@ class Producer {
     while (!stopping_.load()) {
       rd_kafka_poll(client_.get(), 100);
       std::unique_lock lock(mutex_);
-      if (!waiting_.empty() && absl::Now() - waiting_since_ > kMaxWaiting) {
+      if (!waiting_.empty() && SteadyNow() - waiting_since_ > kMaxWaiting) {
         HandWaiting(std::move(lock));
       }
     }

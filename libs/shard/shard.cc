@@ -1010,13 +1010,13 @@ void ShardImpl::DecideAndSend(Waiting waiting) {
         absl::Seconds(10)));
     return;
   }
-  if (context.occur_time > context.record_time + options_.clock_tolerance &&
-      command.reaction) {
+  const bool ahead =
+      context.occur_time > context.record_time + options_.clock_tolerance;
+  if (ahead && command.reaction) {
     // A fact in a log has happened. That the clock of who stated it was wrong
     // must not keep it from others, nor spread to them.
     context.occur_time = context.record_time;
-  }
-  if (context.occur_time > context.record_time + options_.clock_tolerance) {
+  } else if (ahead) {
     Reply(std::move(waiting),
           Refuse(common::v1::REASON_OCCUR_TIME_IN_FUTURE,
                  "occur_time lies in the future",

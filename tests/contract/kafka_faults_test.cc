@@ -42,15 +42,6 @@ using ::testing::IsEmpty;
 const TopicPartition kPartition{"faults", 0};
 constexpr int kLeader = 1;
 
-bool WaitUntil(const std::function<bool()>& condition) {
-  const absl::Time until = absl::Now() + kPatience;
-  while (!condition()) {
-    if (absl::Now() > until) return false;
-    absl::SleepFor(absl::Milliseconds(2));
-  }
-  return true;
-}
-
 class KafkaFaultsTest : public ::testing::Test {
  protected:
   KafkaFaultsTest() {

@@ -32,16 +32,6 @@ using ::testing::SizeIs;
 
 constexpr int kPartitions = 6;
 
-template <typename Condition>
-bool Await(Condition condition, absl::Duration patience = kPatience) {
-  const absl::Time end = absl::Now() + patience;
-  while (!condition()) {
-    if (absl::Now() > end) return false;
-    absl::SleepFor(absl::Milliseconds(5));
-  }
-  return true;
-}
-
 // Who holds which partition, over all members: never two at a time.
 class Ledger {
  public:
@@ -149,7 +139,7 @@ class KafkaBrokerGroupTest : public ::testing::Test {
   }
 
   bool AwaitShares(const std::map<std::string, size_t>& shares) {
-    return Await([&] {
+    return WaitUntil([&] {
       for (const auto& [member, count] : shares) {
         if (ledger_.Of(member).size() != count) return false;
       }
@@ -224,8 +214,8 @@ TEST_F(KafkaBrokerGroupTest, OfTwoWithOneInstanceTheFirstIsToldAndOnce) {
   KafkaGroupOptions options = options_;
   options.instance = "same";
   const Member second(options, of_its_own, "second");
-  ASSERT_TRUE(Await([&] { return of_its_own.Of("second") == of_first; }));
-  ASSERT_TRUE(Await([&] { return !first->failures().empty(); }));
+  ASSERT_TRUE(WaitUntil([&] { return of_its_own.Of("second") == of_first; }));
+  ASSERT_TRUE(WaitUntil([&] { return !first->failures().empty(); }));
   EXPECT_LT(absl::Now() - begin, options_.session_timeout);
   // Whatever else comes of it.
   absl::SleepFor(options_.session_timeout);

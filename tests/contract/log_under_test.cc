@@ -145,6 +145,15 @@ bool Reports::Wait(size_t count, absl::Duration patience) const {
       [&] { return state_->reports.size() >= count; });
 }
 
+bool WaitUntil(const std::function<bool()>& condition) {
+  const absl::Time until = absl::Now() + kPatience;
+  while (!condition()) {
+    if (absl::Now() > until) return false;
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  return true;
+}
+
 bool Reports::WaitForAll(absl::Duration patience) const {
   return Wait(static_cast<size_t>(appends()), patience);
 }

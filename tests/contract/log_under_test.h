@@ -24,6 +24,9 @@ namespace aftercare::contract {
 // a fault makes a test wait that long.
 inline constexpr absl::Duration kPatience = absl::Seconds(30);
 
+// False when it does not come true within kPatience.
+bool WaitUntil(const std::function<bool()>& condition);
+
 class LogUnderTest {
  public:
   virtual ~LogUnderTest() = default;

@@ -310,13 +310,13 @@ void Checker::TakeIntake(const log::Record& record, Partition& seen) {
     return;
   }
   const std::string subject(record.Header("ce_subject"));
-  absl::Time time;
-  if (!absl::ParseTime(absl::RFC3339_full, record.Header("ce_time"), &time,
-                       nullptr)) {
+  const auto time = ParseRfc3339(record.Header("ce_time"));
+  if (!time.ok()) {
     Violation(absl::StrCat(record.Header("ce_id"), " has no time"));
+    return;
   }
   if (event.has_case_opened()) {
-    seen.opened[subject] = time;
+    seen.opened[subject] = *time;
     if (event.case_opened().case_().kind() == intake::v1::Case::REPAIR) {
       repairs_.insert(std::string(record.Header("ce_id")));
     }
@@ -325,9 +325,9 @@ void Checker::TakeIntake(const log::Record& record, Partition& seen) {
   // Whatever the clock of the process that decided it said: nothing happens to
   // a case before it came in.
   const auto opened = seen.opened.find(subject);
-  if (opened != seen.opened.end() && time < opened->second) {
+  if (opened != seen.opened.end() && *time < opened->second) {
     Violation(absl::StrCat(record.Header("ce_id"), ": at ",
-                           absl::FormatTime(time), ", its case opened at ",
+                           absl::FormatTime(*time), ", its case opened at ",
                            absl::FormatTime(opened->second)));
   }
 }

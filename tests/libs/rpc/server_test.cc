@@ -47,6 +47,15 @@ class ServerTest : public ::testing::Test {
         std::make_unique<Client>(absl::StrCat("127.0.0.1:", server_->port()));
   }
 
+  // Takes every call and answers none.
+  void ServeWithoutAnswers() {
+    Serve([this](const CallInfo&, const std::shared_ptr<Message>&,
+                 const Responder& respond) {
+      const std::lock_guard lock(kept_mutex_);
+      kept_.push_back(respond);
+    });
+  }
+
   static void Echo(const CallInfo&, const std::shared_ptr<Message>& request,
                    const Responder& respond) {
     ReadAsOfResponse response;
@@ -67,6 +76,8 @@ class ServerTest : public ::testing::Test {
 
   std::unique_ptr<Server> server_;
   std::unique_ptr<Client> client_;
+  std::mutex kept_mutex_;
+  std::vector<Responder> kept_;  // guarded by kept_mutex_
 };
 
 TEST_F(ServerTest, AnswersWhatTheHandlerSays) {
@@ -138,13 +149,7 @@ TEST_F(ServerTest, TellsHandlersTheDeadlineAndTheMetadata) {
 
 // An unfinished callback reactor would block gRPC's Shutdown for ever.
 TEST_F(ServerTest, ACallWithoutAnAnswerIsToldSoBeforeItsDeadline) {
-  std::mutex mutex;
-  std::vector<Responder> kept;
-  Serve([&](const CallInfo&, const std::shared_ptr<Message>&,
-            const Responder& respond) {
-    const std::lock_guard lock(mutex);
-    kept.push_back(respond);
-  });
+  ServeWithoutAnswers();
   for (const absl::Duration deadline :
        {absl::Milliseconds(300), absl::Seconds(3)}) {
     const absl::Time begin = absl::Now();
@@ -156,19 +161,13 @@ TEST_F(ServerTest, ACallWithoutAnAnswerIsToldSoBeforeItsDeadline) {
     EXPECT_GE(absl::Now() - begin, deadline * 8 / 10);
   }
   // What comes later is ignored.
-  const std::lock_guard lock(mutex);
-  for (const Responder& respond : kept) respond(std::string());
+  const std::lock_guard lock(kept_mutex_);
+  for (const Responder& respond : kept_) respond(std::string());
 }
 
 // The nearest deadline counts, whichever call came first.
 TEST_F(ServerTest, EveryCallHasItsOwnDeadline) {
-  std::mutex mutex;
-  std::vector<Responder> kept;
-  Serve([&](const CallInfo&, const std::shared_ptr<Message>&,
-            const Responder& respond) {
-    const std::lock_guard lock(mutex);
-    kept.push_back(respond);
-  });
+  ServeWithoutAnswers();
   std::vector<std::thread> callers;
   std::atomic<int> told{0};
   for (const int seconds : {4, 2, 1, 3}) {
