@@ -10,7 +10,8 @@
 //   an event:             valid iff its claim == cur and its seq == next; then
 //                         next++ and it joins pending; when its `more` is not
 //                         set, all of pending counts, as one command
-//   anything else:        void: skipped and counted
+//   anything else:        void: skipped and counted; also what is not of
+//                         Aftercare at all
 //
 // So a command's events count all or not at all, duplicates and the late
 // records of a deposed writer are void, and the offset after a new claim is an
@@ -65,12 +66,10 @@ struct FoldStep {
     kPending,  // valid; the command has more events to come
     kGroup,    // valid and complete; `group` has the command's events in order
     kVoid,     // does not count
-    kCorrupt,  // neither a claim nor an event: `problem` says why
   };
   Kind kind = Kind::kVoid;
   Claim claim;
   std::vector<StoredRecord> group;
-  std::string problem;
 };
 
 // Thread-compatible.
@@ -79,8 +78,7 @@ class Fold {
   Fold() = default;
   explicit Fold(FoldState state) : state_(state), boundary_(state) {}
 
-  // Takes the next record of the partition. Offsets must ascend. A corrupt
-  // record is consumed like a void one; whether to go on is the caller's.
+  // Takes the next record of the partition. Offsets must ascend.
   FoldStep Apply(StoredRecord record);
 
   // The state to go on from after a restart: at the last boundary of a group,

@@ -319,10 +319,6 @@ class Admin {
           case log::FoldStep::Kind::kVoid:
             entry.set_kind(admin::v1::LogEntry::VOID);
             break;
-          case log::FoldStep::Kind::kCorrupt:
-            entry.set_kind(admin::v1::LogEntry::UNREADABLE);
-            entry.set_text(SafeText(step.problem));
-            break;
         }
         if (shown) {
           bytes += entry.ByteSizeLong();

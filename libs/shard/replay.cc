@@ -104,7 +104,6 @@ Replayer::Replayer(const Service& service, const Applier& applier,
 }
 
 absl::Status Replayer::Feed(DecodedRecord decoded) {
-  const int64_t offset = decoded.record.offset;
   log::FoldStep step = fold_.Apply(std::move(decoded.record));
   ++unwritten_records_;
   switch (step.kind) {
@@ -113,9 +112,6 @@ absl::Status Replayer::Feed(DecodedRecord decoded) {
       break;
     case log::FoldStep::Kind::kVoid:
       break;
-    case log::FoldStep::Kind::kCorrupt:
-      problem_ = {offset, std::move(decoded.key), std::move(step.problem)};
-      return absl::DataLossError(problem_.reason);
     case log::FoldStep::Kind::kPending:
       pending_.push_back(std::move(decoded));
       break;

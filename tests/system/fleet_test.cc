@@ -217,7 +217,7 @@ std::vector<FleetTest::Fault> FleetTest::AllFaults() {
   add(
       "clock of a process stepped back and forth", [this] { StepClock(); },
       fleet_.odd_clock() == nullptr ? "not on this kind of processor" : "");
-  add("records of a deposed owner, repeated and late",
+  add("records of a deposed owner, repeated and late, and of a stranger",
       [this] { WriteAsDeposedOwner(); });
   return faults;
 }
@@ -308,6 +308,10 @@ void FleetTest::WriteAsDeposedOwner() {
   auto appender = fleet_.log().OpenAppender(where);
   if (!appender.ok()) return;
   std::vector<log::Record> late;
+  // What a passer-by writes into the topic.
+  late.emplace_back();
+  late.back().key = "companies/acme/customers/nobody";
+  late.back().value = "hello";
   if (!counted.headers.empty()) late.push_back(counted);
   if (!counted.headers.empty() && deposed >= 0) {
     // As if it had come at last: what the deposed owner would have said next.

@@ -545,6 +545,40 @@ TEST_F(ShardTest, AnUnknownFactStopsTheOwnerWithOffsetKeyAndReason) {
             "LOG_CORRUPT");
 }
 
+// Anybody who may write to the topic can put something else into it. The owner
+// answers on behind it, so nobody who reads may stop at it.
+TEST_F(ShardTest, ARecordThatIsNotOfAftercareIsVoidForEveryReader) {
+  Start();
+  Fill(1);
+  ShardOptions standby_options = options_;
+  standby_options.directory = dir_ / "standby";
+  standby_options.follow = true;
+  const auto standby = StartShard(standby_options);
+  log::Record stranger;
+  stranger.key = "companies/acme/customers/c1";
+  stranger.value = "hello";
+  auto appender = log_->OpenAppender({service_.topic(), 0});
+  ASSERT_TRUE(appender.ok());
+  std::promise<absl::StatusOr<int64_t>> done;
+  (*appender)->Append(stranger, [&](absl::StatusOr<int64_t> offset) {
+    done.set_value(std::move(offset));
+  });
+  ASSERT_TRUE(done.get_future().get().ok());
+
+  ASSERT_TRUE(Run("OpenCase", OpenCase("c1", "k9")).ok());
+  const int64_t end = log_->End({service_.topic(), 0}).value();
+  while (standby->Status().offset < end) std::this_thread::yield();
+  const auto verdict = shard_->Verify(dir_ / "scratch");
+  ASSERT_TRUE(verdict.ok());
+  EXPECT_TRUE(verdict->ok) << verdict->problem;
+  const ShardStatus before = shard_->Status();
+  shard_.reset();
+  std::filesystem::remove_all(options_.directory);
+  Start();
+  EXPECT_EQ(shard_->Status().digest, before.digest);
+  EXPECT_GE(shard_->Status().void_records, 1);
+}
+
 TEST_F(ShardTest, ADeposedOwnerFindsOutAndClaimsAgain) {
   Start();
   Fill(1);
