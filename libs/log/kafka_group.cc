@@ -72,6 +72,11 @@ class KafkaGroupImpl final : public KafkaGroup {
     rd_kafka_consumer_close(client_.get());
     // After a fatal error it does not.
     Give({held_.begin(), held_.end()});
+    // Before librdkafka 2.3 a consumer that is destroyed while it joins aborts
+    // the process (librdkafka#4312: the assignor's state is there only from the
+    // first assignment on). It has left the group; what is left of it goes with
+    // the process.
+    if (!joined_) (void)client_.release();
   }
 
   void Give(const std::vector<int>& partitions) {
@@ -92,6 +97,7 @@ class KafkaGroupImpl final : public KafkaGroup {
     auto* self = static_cast<KafkaGroupImpl*>(opaque);
     const std::vector<int> numbers = Numbers(*list);
     rd_kafka_error_t* error = nullptr;
+    self->joined_ = true;
     if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
       // A start it never reads from; without one the client would look for
       // committed offsets.
@@ -135,6 +141,7 @@ class KafkaGroupImpl final : public KafkaGroup {
   std::atomic<bool> stopping_{false};
   // Of the group's thread.
   bool failed_ = false;
+  bool joined_ = false;  // has ever been assigned something, or nothing
   std::set<int> held_;
   ClientPtr client_;
   std::thread thread_;

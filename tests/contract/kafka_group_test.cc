@@ -202,6 +202,19 @@ TEST_F(KafkaBrokerGroupTest, AMemberThatIsBackWithinTheSessionMovesNothing) {
   EXPECT_THAT(second->revoked(), IsEmpty());
 }
 
+// As a process that is stopped before it has really started.
+TEST_F(KafkaBrokerGroupTest, AMemberMayLeaveWhileItStillJoins) {
+  const auto first = Join("first");
+  ASSERT_TRUE(AwaitShares({{"first", kPartitions}}));
+  for (int i = 0; i < 40; ++i) {
+    const auto second = Join("second");
+    absl::SleepFor(absl::Milliseconds(10 * i));
+  }
+  EXPECT_THAT(ledger_.Of("second"), IsEmpty());
+  ASSERT_TRUE(AwaitShares({{"first", kPartitions}}));
+  EXPECT_THAT(first->failures(), IsEmpty());
+}
+
 TEST_F(KafkaBrokerGroupTest, OfTwoWithOneInstanceTheFirstIsToldAndOnce) {
   const auto other = Join("other");
   auto first = Join("first", "same");
