@@ -79,7 +79,7 @@ function(aftercare_binary name)
   if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
     # Rows and events are many small objects: replay is twice as fast with it.
     # Debug builds leave the heap to the sanitizers.
-    target_link_libraries(${name} PRIVATE PkgConfig::jemalloc)
+    target_link_libraries(${name} PRIVATE PkgConfig::jemalloc aftercare_heap)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
