@@ -1,5 +1,6 @@
 #include "libs/base/rows.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "absl/strings/match.h"
@@ -116,11 +117,10 @@ void Schema::AddTimerInfo(
         times) {
   AddIndexInfo(table, kTimerIndex,
                [times = std::move(times)](const google::protobuf::Message& m) {
-                 std::vector<std::string> keys;
-                 for (absl::Time time : times(m)) {
-                   keys.push_back(SortableTime(time));
-                 }
-                 return keys;
+                 const std::vector<absl::Time> all = times(m);
+                 if (all.empty()) return std::vector<std::string>();
+                 return std::vector<std::string>{
+                     SortableTime(*std::min_element(all.begin(), all.end()))};
                });
 }
 

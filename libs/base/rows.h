@@ -179,9 +179,9 @@ class Schema {
     return *this;
   }
 
-  // When the shard has to look at the row: past each of the times it asks the
-  // service to decide (DecideTimer). The decision must change the row so that
-  // it no longer gives a time that has passed.
+  // When the shard has to look at the row: past the earliest of the times it
+  // asks the service to decide (DecideTimer). The decision must change the row
+  // so that it no longer gives a time that has passed.
   template <typename M>
   Schema& AddTimer(const Table<M>& table,
                    std::function<std::vector<absl::Time>(const M&)> times) {

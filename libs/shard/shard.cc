@@ -49,6 +49,11 @@ constexpr absl::Duration kProgressEvery = absl::Seconds(3);
 // work until the group has told one of them.
 constexpr absl::Duration kMinTruce = absl::Milliseconds(50);
 constexpr absl::Duration kMaxTruce = absl::Seconds(10);
+// Accepted changes are written when there are so many, or after so long.
+constexpr size_t kStretchChanges = 512;
+constexpr absl::Duration kWriteEvery = absl::Milliseconds(200);
+// Commands decided before deliveries and readers are looked after again.
+constexpr size_t kMaxBatch = 32;
 constexpr int kReadBatch = 2000;
 // How long a standby may take to notice that it is promoted.
 constexpr absl::Duration kFollowWait = absl::Milliseconds(100);
@@ -184,12 +189,7 @@ class ShardImpl final : public Shard {
   }
 
   absl::StatusOr<std::unique_ptr<RowReader>> Snapshot() override {
-    std::shared_ptr<store::RowStore> store;
-    {
-      std::lock_guard lock(mutex_);
-      if (!readable_) return NotServing();
-      store = store_;
-    }
+    ASSIGN_OR_RETURN(auto store, Written());
     return std::make_unique<PinnedSnapshot>(std::move(store));
   }
 
@@ -208,12 +208,7 @@ class ShardImpl final : public Shard {
   absl::StatusOr<Verdict> Verify(const std::string& scratch) override;
 
   absl::StatusOr<int64_t> Checkpoint(const std::string& directory) override {
-    std::shared_ptr<store::RowStore> store;
-    {
-      std::lock_guard lock(mutex_);
-      if (!readable_) return NotServing();
-      store = store_;
-    }
+    ASSIGN_OR_RETURN(auto store, Written());
     return store->WriteCheckpoint(directory);
   }
 
@@ -256,8 +251,14 @@ class ShardImpl final : public Shard {
   absl::StatusOr<int64_t> AppendClaim();
   void ResolveInFlight(const Replayer& replayer);
   Leave Serve();
+  // Serve, but for rows that are left unwritten.
+  Leave Decide();
   bool HandleDeliveries(std::vector<Delivery> deliveries);
-  absl::Status CommitDone();
+  // What the log has acknowledged counts, and is answered.
+  void AcceptDone();
+  absl::Status WriteRows();
+  // The store, with all that has been acknowledged written. Any thread.
+  absl::StatusOr<std::shared_ptr<store::RowStore>> Written();
   void Process(Waiting waiting);
   void DecideAndSend(Waiting waiting);
   absl::StatusOr<std::vector<AnyDraft>> DecideHandbook(const Waiting& waiting);
@@ -300,7 +301,12 @@ class ShardImpl final : public Shard {
   std::deque<Waiting> queue_;               // guarded by mutex_
   std::vector<Delivery> inbox_;             // guarded by mutex_
   std::shared_ptr<store::RowStore> store_;  // set under mutex_
-  ShardStatus status_;                      // guarded by mutex_
+  // Rows are written in stretches, or as soon as somebody wants to read.
+  int64_t accepted_ = 0;  // times that rows were accepted; guarded by mutex_
+  int64_t written_ = 0;   // of these, written; guarded by mutex_
+  std::condition_variable written_changed_;
+  std::atomic<int> readers_{0};  // that wait for it
+  ShardStatus status_;           // guarded by mutex_
   PolicyBook policies_;
 
   // The shard's thread only, from here on.
@@ -313,6 +319,7 @@ class ShardImpl final : public Shard {
   std::deque<Group> in_flight_;
   int64_t in_flight_bytes_ = 0;
   absl::Time oldest_send_;
+  absl::Time oldest_unwritten_;
   common::v1::ShardMeta position_;  // as of the last group sent
   absl::flat_hash_set<std::string> stuck_timers_;
   absl::Time next_timer_check_;
@@ -416,7 +423,9 @@ absl::Status ShardImpl::OpenStore() {
   {
     std::lock_guard lock(mutex_);
     readable_ = accepting_ = false;
+    written_ = accepted_;
   }
+  written_changed_.notify_all();
   {
     std::shared_ptr<store::RowStore> old;
     std::lock_guard lock(mutex_);
@@ -816,11 +825,51 @@ void ShardImpl::Run() {
   }
   DropAppender();
   for (std::thread& thread : dropping_) thread.join();
-  std::lock_guard lock(mutex_);
-  store_.reset();
+  {
+    std::lock_guard lock(mutex_);
+    store_.reset();
+    written_ = accepted_;
+  }
+  written_changed_.notify_all();
+}
+
+absl::StatusOr<std::shared_ptr<store::RowStore>> ShardImpl::Written() {
+  std::unique_lock lock(mutex_);
+  if (!readable_) return NotServing();
+  const int64_t accepted = accepted_;
+  if (written_ < accepted) {
+    ++readers_;
+    wake_.notify_one();
+    written_changed_.wait(lock, [&] { return written_ >= accepted; });
+    --readers_;
+    if (!readable_) return NotServing();
+  }
+  return store_;
+}
+
+absl::Status ShardImpl::WriteRows() {
+  const absl::Status written = store_->Write();
+  if (!written.ok()) {
+    LogError("rows cannot be written",
+             {{"directory", options_.directory},
+              {"problem", std::string(written.message())}});
+    return written;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    written_ = accepted_;
+  }
+  written_changed_.notify_all();
+  return absl::OkStatus();
 }
 
 ShardImpl::Leave ShardImpl::Serve() {
+  Leave leave = Decide();
+  if (!WriteRows().ok() && leave != Leave::kStop) leave = Leave::kReopen;
+  return leave;
+}
+
+ShardImpl::Leave ShardImpl::Decide() {
   next_timer_check_ = absl::InfinitePast();
   next_space_check_ = absl::InfinitePast();
   std::vector<Waiting> batch;
@@ -844,32 +893,33 @@ ShardImpl::Leave ShardImpl::Serve() {
       wake_.wait_for(
           lock, absl::ToChronoMilliseconds(options_.timer_interval), [&] {
             return !inbox_.empty() || (can_send && !queue_.empty()) ||
+                   (readers_ > 0 && written_ < accepted_) ||
                    (stopping_ && in_flight_.empty());
           });
       deliveries.swap(inbox_);
       stop = stopping_;
       if (can_send && !stop) {
         // A stretch of commands at once; the log groups them into one write.
-        while (!queue_.empty() && batch.size() < 128) {
+        while (!queue_.empty() && batch.size() < kMaxBatch) {
           batch.push_back(std::move(queue_.front()));
           queue_.pop_front();
         }
       }
     }
+    store_->Evict();
     const bool good = HandleDeliveries(std::move(deliveries));
-    absl::Status committed = CommitDone();
-    if (!committed.ok() || !good) {
+    AcceptDone();
+    absl::Status written;
+    if (readers_ > 0 || store_->unwritten() >= kStretchChanges ||
+        (store_->unwritten() > 0 && now - oldest_unwritten_ > kWriteEvery)) {
+      written = WriteRows();
+    }
+    if (!written.ok() || !good) {
       // Commands taken but not decided go back to the front, in order.
       std::lock_guard lock(mutex_);
       queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()),
                     std::make_move_iterator(batch.end()));
-      if (!committed.ok()) {
-        LogError("rows cannot be written",
-                 {{"directory", options_.directory},
-                  {"problem", std::string(committed.message())}});
-        return Leave::kReopen;
-      }
-      return Leave::kReclaim;
+      return written.ok() ? Leave::kReclaim : Leave::kReopen;
     }
     for (Waiting& waiting : batch) Process(std::move(waiting));
     if (stop && in_flight_.empty()) return Leave::kStop;
@@ -890,6 +940,8 @@ bool ShardImpl::HandleDeliveries(std::vector<Delivery> deliveries) {
       tracker_->Failed(delivery.seq);
     }
     while (tracker_->state() == log::CommitTracker::State::kNeedsGap) {
+      // The log may take its time.
+      if (!WriteRows().ok()) return false;
       std::vector<log::StoredRecord> gap;
       auto reader = log_.OpenReader(topic_partition_, tracker_->gap_from());
       if (!reader.ok()) return false;
@@ -908,36 +960,25 @@ bool ShardImpl::HandleDeliveries(std::vector<Delivery> deliveries) {
   return tracker_->state() == log::CommitTracker::State::kGood;
 }
 
-absl::Status ShardImpl::CommitDone() {
+void ShardImpl::AcceptDone() {
   const std::vector<log::CommitTracker::Done> done = tracker_->TakeDone();
-  if (done.empty()) return absl::OkStatus();
-  std::vector<store::Turn> turns;
+  if (done.empty()) return;
+  if (store_->unwritten() == 0) oldest_unwritten_ = SteadyNow();
   std::vector<std::vector<Answer>> answers;
-  common::v1::ShardMeta position;
   for (const auto& entry : done) {
     Group& group = in_flight_.front();
-    turns.push_back(std::move(group.turn));
+    group.position.set_claim(claim_);
+    group.position.set_next_seq(entry.last_seq + 1);
+    group.position.set_offset(entry.end_offset);
+    store_->Accept(std::move(group.turn), std::move(group.position));
     answers.push_back(std::move(group.answers));
-    position = std::move(group.position);
-    position.set_claim(claim_);
-    position.set_next_seq(entry.last_seq + 1);
-    position.set_offset(entry.end_offset);
     in_flight_bytes_ -= group.bytes;
     in_flight_.pop_front();
   }
   oldest_send_ = SteadyNow();
-  absl::Status written =
-      store_->Commit(absl::MakeSpan(turns), std::move(position));
-  if (!written.ok()) {
-    // Done in the log whatever the rows say; the rows come back by replay.
-    for (auto& group : answers) {
-      for (Answer& answer : group) {
-        if (answer.waiting.done != nullptr) {
-          answer.waiting.done(std::move(answer.result));
-        }
-      }
-    }
-    return written;
+  {
+    std::lock_guard lock(mutex_);
+    ++accepted_;
   }
   PublishPosition();
   for (auto& group : answers) {
@@ -947,7 +988,6 @@ absl::Status ShardImpl::CommitDone() {
       }
     }
   }
-  return absl::OkStatus();
 }
 
 // An answer that may rest on rows whose events are still on their way waits
@@ -1305,12 +1345,7 @@ bool ShardImpl::CheckSpace() {
 }
 
 absl::StatusOr<Shard::Verdict> ShardImpl::Verify(const std::string& scratch) {
-  std::shared_ptr<store::RowStore> store;
-  {
-    std::lock_guard lock(mutex_);
-    if (!readable_) return NotServing();
-    store = store_;
-  }
+  ASSIGN_OR_RETURN(auto store, Written());
   ASSIGN_OR_RETURN(const store::RowStore::Scan scan, store->ScanDigest());
   store.reset();
   Verdict verdict;

@@ -168,8 +168,9 @@ class Shard {
                               std::string actor, absl::Time deadline,
                               CommandCallback done) = 0;
 
-  // Rows at one moment, containing everything acknowledged before the call.
-  // Each reader is for one thread. UNAVAILABLE while replaying or halted.
+  // Rows at one moment, containing everything acknowledged before the call:
+  // waits until the shard's thread has written it. Each reader is for one
+  // thread. UNAVAILABLE while replaying or halted.
   virtual absl::StatusOr<std::unique_ptr<RowReader>> Snapshot() = 0;
 
   // The company's policy in force at `at`; null when there is none. Never

@@ -171,7 +171,7 @@ RowEntry& RowStore::Load(absl::string_view key,
     (*it)->used = true;
     return **it;
   }
-  return **entries_.insert(Read(key, prototype)).first;
+  return Keep(Read(key, prototype));
 }
 
 std::unique_ptr<RowEntry> RowStore::Read(
@@ -204,7 +204,7 @@ const google::protobuf::Message* RowStore::FindRow(
   // What is not there is not remembered: most such questions (is this
   // request_id known?) are asked once.
   if (entry->message == nullptr) return nullptr;
-  return (*entries_.insert(std::move(entry)).first)->message.get();
+  return Keep(std::move(entry)).message.get();
 }
 
 const google::protobuf::Message* RowStore::FindForEdit(
@@ -288,27 +288,28 @@ void RowStore::ScanKeys(
   }
 }
 
-Turn RowStore::Serialize(bool track_pending) {
+Turn RowStore::Serialize(rocksdb::WriteBatch* long_turn) {
   Turn turn;
   turn.number_ = ++last_turn_;
   std::string bytes;
   const auto put = [&](absl::string_view key, absl::string_view value) {
-    turn.batch_.Put(ToSlice(key), ToSlice(value));
-    if (track_pending) {
-      pending_keys_[std::string(key)] = {turn.number_, true};
-      turn.pending_keys_.emplace_back(key);
+    if (long_turn != nullptr) {
+      long_turn->Put(ToSlice(key), ToSlice(value));
+      return;
     }
+    turn.changes_.push_back({std::string(key), std::string(value), false});
+    pending_keys_[std::string(key)] = {turn.number_, true};
   };
   const auto remove = [&](absl::string_view key) {
-    turn.batch_.Delete(ToSlice(key));
-    if (track_pending) {
-      pending_keys_[std::string(key)] = {turn.number_, false};
-      turn.pending_keys_.emplace_back(key);
+    if (long_turn != nullptr) {
+      long_turn->Delete(ToSlice(key));
+      return;
     }
+    turn.changes_.push_back({std::string(key), {}, true});
+    pending_keys_[std::string(key)] = {turn.number_, false};
   };
-  if (!track_pending) {
-    // A long turn. RocksDB's skip list takes neighbours faster than keys from
-    // all over.
+  if (long_turn != nullptr) {
+    // RocksDB's skip list takes neighbours faster than keys from all over.
     std::stable_sort(dirty_.begin(), dirty_.end(),
                      [](const RowEntry* a, const RowEntry* b) {
                        return std::less<>()(a->table, b->table);
@@ -317,7 +318,7 @@ Turn RowStore::Serialize(bool track_pending) {
   for (RowEntry* entry : dirty_) {
     const std::string& key = entry->key;
     entry->dirty = false;
-    if (entry->inserted) turn.inserted_.push_back(entry);
+    if (std::exchange(entry->inserted, false)) turn.inserted_.push_back(entry);
     if (entry->message != nullptr) {
       // The same bytes for the same message: rows have no maps and no unknown
       // fields, and the generated code writes fields by number.
@@ -338,7 +339,7 @@ Turn RowStore::Serialize(bool track_pending) {
     } else {
       continue;
     }
-    if (track_pending) {
+    if (long_turn == nullptr) {
       entry->pending_turn = turn.number_;
       turn.entries_.push_back(entry);
     }
@@ -370,7 +371,7 @@ Turn RowStore::Serialize(bool track_pending) {
   return turn;
 }
 
-Turn RowStore::EndTurn() { return Serialize(/*track_pending=*/true); }
+Turn RowStore::EndTurn() { return Serialize(nullptr); }
 
 std::string RowStore::SerializedRow(
     absl::string_view key, const google::protobuf::Message& prototype) const {
@@ -378,99 +379,109 @@ std::string RowStore::SerializedRow(
   return row == nullptr ? "" : row->SerializeAsString();
 }
 
-absl::Status RowStore::Commit(absl::Span<Turn> turns,
-                              common::v1::ShardMeta position) {
-  // The WAL alone would bring back these rows without those before them.
-  if (unlogged_) RETURN_IF_ERROR(ToStatus(db_->Flush({})));
-  unlogged_ = false;
-  return Write(turns, std::move(position), /*logged=*/true);
-}
-
-absl::Status RowStore::Write(absl::Span<Turn> turns,
-                             common::v1::ShardMeta position, bool logged) {
-  absl::uint128 digest =
-      absl::MakeUint128(meta_.digest_high(), meta_.digest_low());
-  int64_t rows = meta_.rows();
-  for (const Turn& turn : turns) {
-    digest += turn.digest_delta_;
-    rows += turn.rows_delta_;
-  }
+void RowStore::Accept(Turn turn, common::v1::ShardMeta position) {
+  const absl::uint128 digest =
+      absl::MakeUint128(meta_.digest_high(), meta_.digest_low()) +
+      turn.digest_delta_;
   position.set_digest_high(absl::Uint128High64(digest));
   position.set_digest_low(absl::Uint128Low64(digest));
-  position.set_rows(rows);
-  rocksdb::WriteBatch merged;
-  rocksdb::WriteBatch* batch = turns.size() == 1 ? &turns[0].batch_ : &merged;
-  if (turns.size() != 1) {
-    // One write for all: appending whole batches keeps their order.
-    struct Copier final : rocksdb::WriteBatch::Handler {
-      explicit Copier(rocksdb::WriteBatch& to) : to_(to) {}
-      rocksdb::Status PutCF(uint32_t, const rocksdb::Slice& key,
-                            const rocksdb::Slice& value) override {
-        return to_.Put(key, value);
+  position.set_rows(meta_.rows() + turn.rows_delta_);
+  meta_ = std::move(position);
+  unwritten_ += turn.changes_.size();
+  accepted_.push_back(std::move(turn));
+}
+
+absl::Status RowStore::Write() {
+  if (accepted_.empty()) return absl::OkStatus();
+  const uint64_t last = accepted_.back().number_;
+  rocksdb::WriteBatch batch;
+  for (const Turn& turn : accepted_) {
+    for (const Turn::Change& change : turn.changes_) {
+      const auto it = pending_keys_.find(change.key);
+      if (it != pending_keys_.end()) {
+        const uint64_t newest = it->second.turn;
+        // Comes again in this very batch.
+        if (newest > turn.number_ && newest <= last) continue;
+        if (newest == turn.number_) pending_keys_.erase(it);
       }
-      rocksdb::Status DeleteCF(uint32_t, const rocksdb::Slice& key) override {
-        return to_.Delete(key);
+      if (change.erased) {
+        batch.Delete(ToSlice(change.key));
+      } else {
+        batch.Put(ToSlice(change.key), ToSlice(change.value));
       }
-      rocksdb::WriteBatch& to_;
-    } copier(merged);
-    for (Turn& turn : turns) {
-      RETURN_IF_ERROR(ToStatus(turn.batch_.Iterate(&copier)));
     }
   }
-  batch->Put(ToSlice(kMetaKey), position.SerializeAsString());
+  return WriteBatch(batch);
+}
+
+absl::Status RowStore::WriteBatch(rocksdb::WriteBatch& batch) {
+  batch.Put(ToSlice(kMetaKey), meta_.SerializeAsString());
   rocksdb::WriteOptions write;
-  write.sync = false;
-  write.disableWAL = !logged;
-  RETURN_IF_ERROR(ToStatus(db_->Write(write, batch)));
-  meta_ = std::move(position);
-  for (Turn& turn : turns) {
+  write.disableWAL = true;
+  RETURN_IF_ERROR(ToStatus(db_->Write(write, &batch)));
+  for (const Turn& turn : accepted_) {
     for (RowEntry* entry : turn.entries_) {
       if (entry->pending_turn == turn.number_) entry->pending_turn = 0;
     }
-    for (const std::string& key : turn.pending_keys_) {
-      const auto it = pending_keys_.find(key);
-      if (it != pending_keys_.end() && it->second.turn == turn.number_) {
-        pending_keys_.erase(it);
-      }
-    }
     EvictInserted(turn);
   }
-  Evict();
+  accepted_.clear();
+  unwritten_ = 0;
   return absl::OkStatus();
 }
 
 absl::Status RowStore::CommitOpenTurn(common::v1::ShardMeta position) {
-  Turn turn = Serialize(/*track_pending=*/false);
-  unlogged_ = true;
-  return Write({&turn, 1}, std::move(position), /*logged=*/false);
+  rocksdb::WriteBatch batch;
+  Turn turn = Serialize(&batch);
+  Accept(std::move(turn), std::move(position));
+  RETURN_IF_ERROR(WriteBatch(batch));
+  Evict();
+  return absl::OkStatus();
 }
 
 void RowStore::DropPending() {
   dirty_.clear();
   pending_keys_.clear();
+  leaving_.clear();
+  joined_ = 0;
   entries_.clear();
+  accepted_.clear();
+  unwritten_ = 0;
+}
+
+RowEntry& RowStore::Keep(std::unique_ptr<RowEntry> entry) const {
+  RowEntry& kept = **entries_.insert(std::move(entry)).first;
+  leaving_.push_back(&kept);
+  ++joined_;
+  return kept;
 }
 
 // Inserted rows are mostly written once and seldom read: those nobody asked for
 // do not take the room of others.
 void RowStore::EvictInserted(const Turn& turn) {
   for (RowEntry* entry : turn.inserted_) {
-    entry->inserted = false;
-    if (entry->used || entry->dirty || entry->pending_turn != 0) continue;
-    entries_.erase(entries_.find(entry->key));
+    if (entry->used || entry->dirty || entry->pending_turn != 0) {
+      leaving_.push_back(entry);
+      ++joined_;
+    } else {
+      entries_.erase(entries_.find(entry->key));
+    }
   }
 }
 
+// Who was used since it was last asked gets a second chance.
 void RowStore::Evict() {
-  if (entries_.size() <= 2 * static_cast<size_t>(options_.cached_rows)) return;
-  // Second chance: what was not used since the last round goes.
-  for (auto it = entries_.begin(); it != entries_.end();) {
-    RowEntry& entry = **it;
-    if (!entry.dirty && entry.pending_turn == 0 && !entry.used) {
-      entries_.erase(it++);
+  for (size_t left = 64 + 2 * std::exchange(joined_, 0);
+       left > 0 && !leaving_.empty() &&
+       entries_.size() > static_cast<size_t>(options_.cached_rows);
+       --left) {
+    RowEntry* entry = leaving_.front();
+    leaving_.pop_front();
+    if (entry->dirty || entry->pending_turn != 0 ||
+        std::exchange(entry->used, false)) {
+      leaving_.push_back(entry);
     } else {
-      entry.used = false;
-      ++it;
+      entries_.erase(entries_.find(entry->key));
     }
   }
 }

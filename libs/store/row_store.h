@@ -3,18 +3,21 @@
 // -----------------------------------------------------------------------------
 //
 // The rows of one shard in one RocksDB database: one column family, keys
-// "<table>/<id>" and index entries, WAL unsynced and only for live turns
-// (everything here can be replayed). Rows are edited in turns:
+// "<table>/<id>" and index entries. There is no WAL: the log is one. After a
+// crash the rows stand where a memtable was last flushed, at the end of a
+// stretch, and are replayed from there. Rows are edited in turns:
 //
 //   store.Edit(kCases, name) ...           // Evolve, any number of events
 //   Turn turn = store.EndTurn();           // serialized, digest known
 //   ... the log acknowledges the turn's events ...
-//   store.Commit({&turn, 1}, position);    // rows + position in one batch
+//   store.Accept(std::move(turn), position);
+//   store.Write();                         // rows + position in one batch
 //
-// Between EndTurn and Commit a turn is pending: reads through this object see
-// it, snapshots do not. Pending turns are committed in order, or dropped all
-// together. A stretch of replay is one long turn, which is what coalesces it:
-// each row that changed is written once.
+// Until it is accepted a turn is pending: it can be dropped, with all later
+// ones. Turns are accepted in order. Reads through this object see the rows of
+// pending and accepted turns, snapshots only what is written. Many accepted
+// turns written at once are a stretch: of a row that changed in several of them
+// only the last is written. A stretch of replay is one long turn.
 //
 // Why not rocksdb::WriteBatchWithIndex for what is pending: acknowledged turns
 // have to leave the overlay in order while later ones stay, which it cannot do,
@@ -25,6 +28,7 @@
 #define AFTERCARE_LIBS_STORE_ROW_STORE_H_
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -37,7 +41,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
 #include "aftercare/common/v1/rows.pb.h"
 #include "libs/base/rows.h"
 #include "rocksdb/db.h"
@@ -60,7 +63,7 @@ struct RowEntry {
   std::unique_ptr<google::protobuf::Message> message;  // null: no such row
   bool dirty = false;
   bool used = true;
-  bool inserted = false;      // by InsertRow, in a turn not yet committed
+  bool inserted = false;      // by InsertRow, in the open turn
   uint64_t pending_turn = 0;  // last uncommitted turn that wrote it
   bool stored = false;        // exists as of the last closed turn
   absl::uint128 stored_hash = 0;
@@ -75,22 +78,26 @@ struct RowEntry {
 // Changes of one turn, ready to be written.
 class Turn {
  public:
+  struct Change {
+    std::string key;
+    std::string value;
+    bool erased = false;
+  };
+
   Turn() = default;
   Turn(Turn&&) = default;
   Turn& operator=(Turn&&) = default;
 
-  // The rows' writes, for measuring beside a bare database.
-  const rocksdb::WriteBatch& batch() const { return batch_; }
+  const std::vector<Change>& changes() const { return changes_; }
 
  private:
   friend class RowStore;
   uint64_t number_ = 0;
-  rocksdb::WriteBatch batch_;
+  std::vector<Change> changes_;
   absl::uint128 digest_delta_ = 0;
   int64_t rows_delta_ = 0;
   std::vector<RowEntry*> entries_;
   std::vector<RowEntry*> inserted_;
-  std::vector<std::string> pending_keys_;
 };
 
 // Not thread-safe, except NewSnapshot, ScanDigest and WriteCheckpoint, which
@@ -104,12 +111,12 @@ class RowStore final : public RowReader, public RowEditor {
       const Schema& schema, RowStoreOptions options);
   ~RowStore() override;
 
-  // What the committed rows stand for; default values for an empty store.
+  // What the accepted rows stand for; default values for an empty store.
   const common::v1::ShardMeta& meta() const { return meta_; }
 
   using RowReader::Find;
 
-  // RowReader: committed rows and pending turns, without the open turn's
+  // RowReader: accepted rows and pending turns, without the open turn's
   // unfinished index entries.
   const google::protobuf::Message* FindRow(
       absl::string_view key,
@@ -141,20 +148,30 @@ class RowStore final : public RowReader, public RowEditor {
   std::string SerializedRow(absl::string_view key,
                             const google::protobuf::Message& prototype) const;
 
-  // Writes turns (the oldest pending ones, in order) and the position in one
-  // batch; fills in the position's digest and row count. After an error
-  // nothing of it is to be relied on: reopen.
-  absl::Status Commit(absl::Span<Turn> turns, common::v1::ShardMeta position);
+  // The oldest pending turn happened: meta() becomes `position`, with digest
+  // and row count filled in. Write is due some time.
+  void Accept(Turn turn, common::v1::ShardMeta position);
 
-  // Closes the open turn and commits it at once: replay. Without the WAL, which
-  // replay needs least: a crash goes back to what was flushed, a whole number
-  // of turns. The first Commit afterwards flushes.
+  // Changes that are accepted but not written.
+  size_t unwritten() const { return unwritten_; }
+
+  // Writes what was accepted, with the position, in one batch. After an error
+  // nothing of it is to be relied on: reopen.
+  absl::Status Write();
+
+  // Closes the open turn and writes it at once: replay. Nothing is pending or
+  // unwritten.
   absl::Status CommitOpenTurn(common::v1::ShardMeta position);
 
-  // Forgets the open turn and all pending ones.
+  // Lets go of decoded rows beyond `cached_rows`, a few at a time: all at once
+  // would hold up commands for a tenth of a second. Rows found before are
+  // gone. Write does not do it, CommitOpenTurn does.
+  void Evict();
+
+  // Forgets the open turn and all pending ones. Nothing is unwritten.
   void DropPending();
 
-  // Committed rows at this moment. For one thread. Must end before the store.
+  // Written rows at this moment. For one thread. Must end before the store.
   std::unique_ptr<RowReader> NewSnapshot() const;
 
   // Digest and position of one snapshot, added up anew over all rows.
@@ -208,11 +225,12 @@ class RowStore final : public RowReader, public RowEditor {
   void Touch(RowEntry& entry);
   RowEntry& Load(absl::string_view key,
                  const google::protobuf::Message& prototype);
-  Turn Serialize(bool track_pending);
-  absl::Status Write(absl::Span<Turn> turns, common::v1::ShardMeta position,
-                     bool logged);
+  // Closes the open turn. With `long_turn` the changes go there and nowhere
+  // else.
+  Turn Serialize(rocksdb::WriteBatch* long_turn);
+  absl::Status WriteBatch(rocksdb::WriteBatch& batch);
+  RowEntry& Keep(std::unique_ptr<RowEntry> entry) const;
   void EvictInserted(const Turn& turn);
-  void Evict();
 
   const Schema& schema_;
   RowStoreOptions options_;
@@ -220,10 +238,15 @@ class RowStore final : public RowReader, public RowEditor {
   common::v1::ShardMeta meta_;
   mutable absl::flat_hash_set<std::unique_ptr<RowEntry>, KeyHash, KeyEqual>
       entries_;
+  // Entries in the order in which they are asked to leave; not those that were
+  // inserted and not written yet.
+  mutable std::deque<RowEntry*> leaving_;
+  mutable size_t joined_ = 0;  // leaving_, since Evict
   std::vector<RowEntry*> dirty_;
   absl::btree_map<std::string, PendingKey> pending_keys_;
   uint64_t last_turn_ = 0;
-  bool unlogged_ = false;  // rows that only the memtable has
+  std::vector<Turn> accepted_;  // in order, not yet written
+  size_t unwritten_ = 0;        // changes in accepted_
 };
 
 // Removes a shard's directory with all it holds.

@@ -46,8 +46,17 @@ std::deque<std::string> BatchesOf(log::Log& log, const shard::Service& service,
                       Require(shard::FromRecord(service, member)));
       }
       store::Turn turn = rows->EndTurn();
-      batches.push_back(turn.batch().Data());
-      Require(rows->Commit({&turn, 1}, position));
+      rocksdb::WriteBatch batch;
+      for (const store::Turn::Change& change : turn.changes()) {
+        if (change.erased) {
+          batch.Delete(change.key);
+        } else {
+          batch.Put(change.key, change.value);
+        }
+      }
+      batches.push_back(batch.Data());
+      rows->Accept(std::move(turn), position);
+      Require(rows->Write());
     }
   }
   return batches;

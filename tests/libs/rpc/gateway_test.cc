@@ -313,7 +313,9 @@ TEST_F(GatewayTest, WhileNoShardKnowsTheHandbookNobodyIsToldThatHeMayNot) {
     found = (Intake<GetCustomerRequest, Customer>(
                  "GetCustomer", "name: 'companies/acme/customers/c-1'"))
                 .status();
-    if (!found.ok()) EXPECT_EQ(ReasonOf(found), "NOT_READY");
+    if (!found.ok()) {
+      EXPECT_EQ(ReasonOf(found), "NOT_READY");
+    }
   } while (!found.ok());
 }
 

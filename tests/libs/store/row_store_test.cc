@@ -3,8 +3,10 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "aftercare/intake/v1/resources.pb.h"
 #include "gtest/gtest.h"
 #include "libs/base/memory_rows.h"
@@ -36,15 +38,21 @@ class RowStoreTest : public ::testing::Test {
     RowStoreOptions options;
     options.directory = dir_ / "rows";
     options.cached_rows = 3;  // so that eviction happens
+    options.write_buffer_bytes = write_buffer_bytes_;
     auto opened = RowStore::Open(schema_, options);
     ASSERT_TRUE(opened.ok()) << opened.status();
     store_ = *std::move(opened);
   }
 
-  absl::Status Commit(Turn turn, int64_t offset) {
+  void Accept(Turn turn, int64_t offset) {
     common::v1::ShardMeta position = store_->meta();
     position.set_offset(offset);
-    return store_->Commit({&turn, 1}, position);
+    store_->Accept(std::move(turn), position);
+  }
+
+  absl::Status Commit(Turn turn, int64_t offset) {
+    Accept(std::move(turn), offset);
+    return store_->Write();
   }
 
   absl::Status CommitOpen(int64_t offset) {
@@ -53,8 +61,22 @@ class RowStoreTest : public ::testing::Test {
     return store_->CommitOpenTurn(position);
   }
 
-  // What is on the disk now, as after a kill -9; the store goes on with it.
+  // Files there are now.
+  std::set<std::string> Files() {
+    std::set<std::string> names;
+    for (const auto& file : std::filesystem::directory_iterator(dir_ / "rows"))
+      names.insert(file.path().filename().string());
+    return names;
+  }
+
+  // What is on the disk once RocksDB has nothing more to flush or compact, as
+  // after a kill -9; the store goes on with it.
   void Kill() {
+    std::set<std::string> seen;
+    while (seen != Files()) {
+      seen = Files();
+      absl::SleepFor(absl::Milliseconds(300));
+    }
     std::filesystem::copy(dir_ / "rows", dir_ / "killed",
                           std::filesystem::copy_options::recursive);
     store_.reset();
@@ -82,6 +104,7 @@ class RowStoreTest : public ::testing::Test {
   }
 
   aftercare::testing::TempDir dir_;
+  int64_t write_buffer_bytes_ = int64_t{32} << 20;
   Schema schema_;
   std::unique_ptr<RowStore> store_;
 };
@@ -136,28 +159,66 @@ TEST_F(RowStoreTest, PositionAndRowsSurviveTogether) {
   ExpectDigestHolds();
 }
 
-TEST_F(RowStoreTest, AKillDuringReplayLeavesAWholeNumberOfTurns) {
-  store_->Edit(kCases, "1").set_owner("li");
-  ASSERT_TRUE(Commit(store_->EndTurn(), 1).ok());
-  for (int64_t offset = 2; offset < 10; ++offset) {
-    store_->Edit(kCases, absl::StrCat(offset)).set_owner("wang");
-    ASSERT_TRUE(CommitOpen(offset).ok());
+TEST_F(RowStoreTest, AKillLeavesAWholeNumberOfStretches) {
+  // Flushed several times on the way.
+  constexpr int kTurns = 100;
+  const std::string text(64 << 10, 'x');
+  write_buffer_bytes_ = 1 << 20;
+  Open();
+  for (int64_t offset = 1; offset <= kTurns; ++offset) {
+    Case& row = store_->Edit(kCases, absl::StrCat(offset));
+    row.set_owner("li");
+    row.set_subject(absl::StrCat(offset, text));
+    if (offset % 2 == 0) {
+      ASSERT_TRUE(CommitOpen(offset).ok());
+      continue;
+    }
+    Accept(store_->EndTurn(), offset);
+    ASSERT_TRUE(store_->Write().ok());
   }
   Kill();
-  EXPECT_GE(store_->meta().offset(), 1);
+  EXPECT_GT(store_->meta().offset(), 0);
+  EXPECT_LT(store_->meta().offset(), kTurns);
   EXPECT_EQ(store_->meta().rows(), 3 * store_->meta().offset());
   ExpectDigestHolds();
 }
 
-TEST_F(RowStoreTest, AKillAfterALiveTurnKeepsWhatReplayMadeBefore) {
+TEST_F(RowStoreTest, ClosingKeepsWhatWasWritten) {
   store_->Edit(kCases, "1").set_owner("li");
-  ASSERT_TRUE(CommitOpen(1).ok());
+  ASSERT_TRUE(Commit(store_->EndTurn(), 1).ok());
   store_->Edit(kCases, "2").set_owner("wang");
-  ASSERT_TRUE(Commit(store_->EndTurn(), 2).ok());
-  Kill();
-  EXPECT_EQ(store_->meta().offset(), 2);
-  EXPECT_NE(store_->Find(kCases, "1"), nullptr);
-  EXPECT_NE(store_->Find(kCases, "2"), nullptr);
+  Accept(store_->EndTurn(), 2);
+  Open();
+  EXPECT_EQ(store_->meta().offset(), 1);
+  EXPECT_EQ(store_->Find(kCases, "2"), nullptr);
+  ExpectDigestHolds();
+}
+
+TEST_F(RowStoreTest, WhatIsAcceptedCountsAndIsSeenBySnapshotsOnceWritten) {
+  store_->Edit(kCases, "1").set_owner("li");
+  store_->Edit(kCases, "2").set_owner("li");
+  Accept(store_->EndTurn(), 1);
+  EXPECT_EQ(store_->meta().offset(), 1);
+  EXPECT_EQ(store_->meta().rows(), 6);
+  EXPECT_EQ(store_->unwritten(), 6u);
+  EXPECT_EQ(store_->NewSnapshot()->Find(kCases, "1"), nullptr);
+  // Of a row that changes again, only the last is written; what is still
+  // pending is not.
+  store_->Edit(kCases, "1").set_owner("wang");
+  Accept(store_->EndTurn(), 2);
+  store_->Erase(kCases, "2");
+  Accept(store_->EndTurn(), 3);
+  store_->Edit(kCases, "1").set_owner("zhao");
+  Turn pending = store_->EndTurn();
+  ASSERT_TRUE(store_->Write().ok());
+  EXPECT_EQ(store_->unwritten(), 0u);
+  const auto snapshot = store_->NewSnapshot();
+  EXPECT_EQ(snapshot->Find(kCases, "1")->owner(), "wang");
+  EXPECT_EQ(Keys(*snapshot).size(), 3u);
+  EXPECT_EQ(store_->Find(kCases, "1")->owner(), "zhao");
+  ExpectDigestHolds();
+  ASSERT_TRUE(Commit(std::move(pending), 4).ok());
+  EXPECT_EQ(Keys(*store_), Keys(*store_->NewSnapshot()));
   ExpectDigestHolds();
 }
 
@@ -241,18 +302,23 @@ TEST_F(RowStoreTest, RandomWorkEqualsMemoryAndCoalescingChangesNothing) {
     for (const auto& [key, bytes] : dump) keys.push_back(key);
     ASSERT_EQ(Keys(*store_), keys);
     if (random() % 3 == 0) {
-      common::v1::ShardMeta position = store_->meta();
-      position.set_offset(++offset);
-      ASSERT_TRUE(
-          store_->Commit(absl::MakeSpan(pending), std::move(position)).ok());
-      pending.clear();
+      // All but the last few, and not always written at once.
+      const size_t later = random() % std::min<size_t>(pending.size(), 3);
+      for (size_t i = 0; i + later < pending.size(); ++i) {
+        Accept(std::move(pending[i]), ++offset);
+      }
+      pending.erase(pending.begin(),
+                    pending.end() - static_cast<std::ptrdiff_t>(later));
+      if (random() % 3 != 0) continue;
+      ASSERT_TRUE(store_->Write().ok());
       ExpectDigestHolds();
     }
   }
   pending.push_back(store_->EndTurn());
-  common::v1::ShardMeta position = store_->meta();
-  ASSERT_TRUE(store_->Commit(absl::MakeSpan(pending), position).ok());
-  ASSERT_TRUE((*coalesced)->CommitOpenTurn(position).ok());
+  for (Turn& turn : pending) Accept(std::move(turn), ++offset);
+  ASSERT_TRUE(store_->Write().ok());
+  EXPECT_EQ(Keys(*store_), Keys(*store_->NewSnapshot()));
+  ASSERT_TRUE((*coalesced)->CommitOpenTurn(store_->meta()).ok());
   EXPECT_EQ((*coalesced)->meta().digest_low(), store_->meta().digest_low());
   EXPECT_EQ((*coalesced)->meta().digest_high(), store_->meta().digest_high());
   EXPECT_EQ((*coalesced)->meta().rows(), store_->meta().rows());
