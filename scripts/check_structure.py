@@ -14,7 +14,7 @@ LIBS = {
     "calendar": {"base"},
     "handbook": {"base", "calendar"},
     "log": {"base", "process"},
-    "store": {"base"},
+    "store": {"base", "process"},
     "shard": {"base", "process", "calendar", "handbook", "log", "store"},
     "reaction": {"base", "process", "handbook", "log", "shard"},
     "rpc": {"base", "process", "calendar", "handbook", "log", "shard"},

@@ -26,6 +26,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/base/time.h"
 #include "libs/process/clock.h"
+#include "libs/process/rocksdb_log.h"
 #include "rocksdb/db.h"
 #include "rocksdb/options.h"
 #include "rocksdb/table.h"
@@ -302,7 +303,7 @@ absl::Status EmbeddedLogImpl::Start() {
   db_options.max_write_buffer_number = 4;
   db_options.max_background_jobs = 2;
   db_options.compression = rocksdb::kLZ4Compression;
-  db_options.keep_log_file_num = 3;
+  db_options.info_log = RocksDbLog(options_.directory + "/db");
   db_options.max_open_files = 512;
   // Keys only grow within a partition: files barely overlap, so few levels of
   // merging are worth their cost.

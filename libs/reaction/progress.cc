@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "libs/process/logging.h"
+#include "libs/process/rocksdb_log.h"
 #include "rocksdb/db.h"
 #include "rocksdb/write_batch.h"
 
@@ -55,7 +56,7 @@ rocksdb::Status OpenDb(const std::string& directory,
   rocksdb::Options options;
   options.create_if_missing = true;
   options.write_buffer_size = size_t{4} << 20;
-  options.keep_log_file_num = 2;
+  options.info_log = RocksDbLog(directory);
   rocksdb::DB* raw = nullptr;
   const rocksdb::Status opened = rocksdb::DB::Open(options, directory, &raw);
   db.reset(raw);

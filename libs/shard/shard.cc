@@ -513,8 +513,7 @@ absl::Status ShardImpl::Follow() {
   std::unique_ptr<log::Reader> reader;
   next_space_check_ = absl::InfinitePast();
   while (!over()) {
-    // RocksDB would end the process, with all that it owns, in a write that
-    // fails.
+    // Rows that cannot be written would have to be opened anew, and again.
     CheckSpace();
     if (read_only_) {
       std::unique_lock lock(mutex_);

@@ -9,6 +9,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
+#include "libs/process/rocksdb_log.h"
 #include "libs/store/digest.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/filter_policy.h"
@@ -124,7 +125,7 @@ absl::StatusOr<std::unique_ptr<RowStore>> RowStore::Open(
   db_options.allow_concurrent_memtable_write = false;
   db_options.memtable_insert_with_hint_prefix_extractor =
       std::make_shared<TablePrefix>();
-  db_options.keep_log_file_num = 3;
+  db_options.info_log = RocksDbLog(options.directory);
   db_options.max_open_files = 512;
   rocksdb::BlockBasedTableOptions table;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
@@ -519,9 +520,11 @@ absl::StatusOr<int64_t> RowStore::WriteCheckpoint(
   std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
   RETURN_IF_ERROR(ToStatus(checkpoint->CreateCheckpoint(directory)));
   // Rows go on meanwhile: only the copy itself knows where it stands.
+  rocksdb::Options options;
+  options.info_log = RocksDbLog(directory);
   rocksdb::DB* copy = nullptr;
-  RETURN_IF_ERROR(ToStatus(
-      rocksdb::DB::OpenForReadOnly(rocksdb::Options(), directory, &copy)));
+  RETURN_IF_ERROR(
+      ToStatus(rocksdb::DB::OpenForReadOnly(options, directory, &copy)));
   const std::unique_ptr<rocksdb::DB> owner(copy);
   std::string bytes;
   common::v1::ShardMeta meta;

@@ -1,5 +1,8 @@
 #include "libs/store/row_store.h"
 
+#include <sys/resource.h>
+
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -229,6 +232,36 @@ TEST_F(RowStoreTest, ClosingKeepsWhatReplayMade) {
   EXPECT_EQ(store_->meta().offset(), 7);
   EXPECT_NE(store_->Find(kCases, "1"), nullptr);
   ExpectDigestHolds();
+}
+
+// As on a full disk. RocksDB's file of log lines, if it had one, would end the
+// process here.
+TEST_F(RowStoreTest, FilesThatCannotGrowAreAnErrorAndNotTheEnd) {
+  const std::string text(64 << 10, 'x');
+  write_buffer_bytes_ = 1 << 20;
+  Open();
+  const auto write = [&](int64_t offset) {
+    store_->Edit(kCases, absl::StrCat(offset)).set_subject(text);
+    return Commit(store_->EndTurn(), offset);
+  };
+  ASSERT_TRUE(write(1).ok());
+  Open();
+  struct rlimit before {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, SIG_IGN);
+  const struct rlimit nothing = {0, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &nothing), 0);
+  int64_t offset = 1;
+  while (!store_->HasBackgroundError() && write(++offset).ok()) {
+  }
+  while (write(++offset).ok()) {
+  }
+  store_.reset();
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  Open();
+  EXPECT_EQ(store_->meta().offset(), 1);
+  ExpectDigestHolds();
+  EXPECT_TRUE(write(2).ok());
 }
 
 TEST_F(RowStoreTest, AnUnchangedRowIsNotWritten) {
