@@ -75,6 +75,17 @@ class FoldMemory {
   std::map<std::string, std::map<int64_t, log::FoldState>> states_;
 };
 
+// Fields by the names the proto gives them, as in all that is printed.
+std::string JsonOf(const Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  return google::protobuf::util::MessageToJsonString(message, &json, options)
+                 .ok()
+             ? json
+             : "";
+}
+
 admin::v1::Shard::State StateOf(shard::ShardState state) {
   switch (state) {
     case shard::ShardState::kReplaying:
@@ -354,11 +365,7 @@ class Admin {
       return entry;
     }
     entry.set_kind(admin::v1::LogEntry::EVENT);
-    std::string json;
-    if (google::protobuf::util::MessageToJsonString(*event->message, &json)
-            .ok()) {
-      entry.set_text(json);
-    }
+    entry.set_text(JsonOf(*event->message));
     return entry;
   }
 
@@ -446,10 +453,7 @@ class Admin {
           rows.FindRow(RowKey(table->name, request.name()), *table->prototype);
       if (row == nullptr) continue;
       response.set_type(row->GetDescriptor()->full_name());
-      std::string json;
-      if (google::protobuf::util::MessageToJsonString(*row, &json).ok()) {
-        response.set_json(json);
-      }
+      response.set_json(JsonOf(*row));
     }
     return response;
   }

@@ -550,6 +550,13 @@ TEST_F(CtlTest, AsOfAnswersOnBothAxes) {
   EXPECT_EQ(state("--occurred", "2025-10-10T09:59:00+08:00"), "none");
   EXPECT_EQ(state("--occurred", "2025-10-10T11:00:00+08:00"), "OPEN");
   EXPECT_EQ(state("--occurred", "2025-10-10T12:00:00+08:00"), "RESOLVED");
+  // The names of fields are those of every other answer.
+  EXPECT_EQ(Json(As("auditor", {"--json", "as-of", opened.name(), "--occurred",
+                                "2025-10-10T12:00:00+08:00"})
+                     .out)
+                .fields()
+                .count("create_time"),
+            1);
   // All of it was recorded just now.
   EXPECT_EQ(state("--recorded", "2025-10-10T12:00:00+08:00"), "none");
   EXPECT_EQ(
@@ -584,6 +591,7 @@ TEST_F(CtlTest, EventsAreShownFromAnOffsetAndAsTheyCome) {
   ASSERT_THAT(found, SizeIs(1));
   EXPECT_THAT(found[0], HasSubstr(" EVENT "));
   EXPECT_THAT(found[0], HasSubstr("by agent-li"));
+  EXPECT_THAT(found[0], HasSubstr("\"display_name\""));
   const int64_t offset = std::stoll(found[0]);
 
   const std::vector<std::string> tail = {"--actor",     "operator",  "events",
