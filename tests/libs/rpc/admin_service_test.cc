@@ -135,7 +135,7 @@ TEST_F(AdminServiceTest, RecordsOfNoWriterInForceAreShownAsVoid) {
   ASSERT_TRUE(all.ok()) << all.status();
   ASSERT_EQ(all->entries_size(), 4) << all->ShortDebugString();
   EXPECT_EQ(all->entries(2).kind(), LogEntry::VOID);
-  EXPECT_EQ(all->entries(3).kind(), LogEntry::UNREADABLE);
+  EXPECT_EQ(all->entries(3).kind(), LogEntry::VOID);
   claims_end = all->next_offset();
   // The same whatever offset the reader begins at.
   const auto tail = Read(0, 2);
