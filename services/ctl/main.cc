@@ -409,17 +409,7 @@ class Ctl {
           std::cout << ToJson(entry) << "\n";
           continue;
         }
-        const auto header = [&](const char* name) {
-          const auto it = entry.headers().find(name);
-          return it == entry.headers().end() ? std::string() : it->second;
-        };
-        std::cout << Printable(absl::StrCat(
-                         entry.offset(), " ",
-                         admin::v1::LogEntry::Kind_Name(entry.kind()), " ",
-                         header("ce_time"), " ", header("ce_type"), " ",
-                         header("ce_subject"), " by ", header("ce_actor"), " ",
-                         entry.text()))
-                  << "\n";
+        std::cout << EventLine(entry) << "\n";
       }
       std::cout.flush();
       if (answer->entries().empty() && !follow) return kDone;

@@ -47,6 +47,7 @@ using ::testing::Contains;
 using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
@@ -582,6 +583,8 @@ TEST_F(CtlTest, EventsAreShownFromAnOffsetAndAsTheyCome) {
     const auto outcome = As("operator", {"events", "tail", "--service",
                                          "intake", "--partition", p});
     ASSERT_EQ(outcome.code, 0) << outcome.err;
+    // Whoever wrote first says who.
+    EXPECT_THAT(outcome.out, MatchesRegex("0 CLAIM by aftercared/[0-9]+\n.*"));
     for (const absl::string_view line : absl::StrSplit(outcome.out, '\n')) {
       if (!absl::StrContains(line, "companies/acme/customers/wang")) continue;
       found.emplace_back(line);
