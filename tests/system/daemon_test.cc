@@ -26,6 +26,37 @@ TEST(DaemonTest, BadFlagsEndWithCodeTwo) {
   EXPECT_EQ(daemon.RunToEnd({"--no-such-flag"}), 2);
   EXPECT_EQ(daemon.RunToEnd({"--partitions", "0"}), 2);
   EXPECT_EQ(daemon.RunToEnd({"--log-level", "loud"}), 2);
+  for (const char* address : {"7401", ":7401", "127.0.0.1", "127.0.0.1:x"}) {
+    for (const char* flag : {"--listen", "--advertise", "--metrics"}) {
+      EXPECT_EQ(daemon.RunToEnd({flag, address}), 2) << flag << " " << address;
+    }
+  }
+}
+
+// Else it would stand in the claims, and others would call themselves.
+TEST(DaemonTest, OnKafkaAnAddressOfNoOneHostIsNotAdvertised) {
+  const TempDir dir;
+  const std::vector<std::vector<std::string>> bad = {
+      {"--listen", "0.0.0.0:0"},
+      {"--listen", "0:0"},
+      {"--listen", "[::]:0"},
+      {"--listen", "[0::0]:0"},
+      {"--listen", "127.0.0.1:0", "--advertise", "0.0.0.0:7400"}};
+  for (size_t i = 0; i < bad.size(); ++i) {
+    Daemon daemon(dir / absl::StrCat(i));
+    std::vector<std::string> flags = bad[i];
+    flags.insert(flags.end(), {"--kafka.brokers", "127.0.0.1:1"});
+    EXPECT_EQ(daemon.RunToEnd(flags), 2) << i;
+    EXPECT_TRUE(absl::StrContains(daemon.Log(), "--advertise HOST:PORT"))
+        << daemon.Log();
+  }
+  Daemon told(dir / "told");
+  EXPECT_EQ(told.Start({"--listen", "0.0.0.0:0", "--advertise", "localhost:1",
+                        "--kafka.brokers", "127.0.0.1:1"}),
+            absl::OkStatus());
+  // Alone it tells nobody.
+  Daemon alone(dir / "alone");
+  EXPECT_EQ(alone.Start({"--listen", "0.0.0.0:0"}), absl::OkStatus());
 }
 
 TEST(DaemonTest, ASecondProcessOnTheSameDataIsRefusedAndToldWhoHoldsIt) {
