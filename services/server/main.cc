@@ -175,6 +175,11 @@ int Main(int argc, char** argv) {
     std::cerr << kafka.message() << "\n";
     return 2;
   }
+  if (options.replication_factor < options.min_insync_replicas) {
+    std::cerr << "nothing could be written: --kafka.min-insync-replicas is "
+                 "above --kafka.replication-factor\n";
+    return 2;
+  }
   const std::string& address =
       options.advertise.empty() ? options.listen : options.advertise;
   if (!options.kafka.empty() && IsWildcard(address)) {

@@ -26,6 +26,9 @@ TEST(DaemonTest, BadFlagsEndWithCodeTwo) {
   EXPECT_EQ(daemon.RunToEnd({"--no-such-flag"}), 2);
   EXPECT_EQ(daemon.RunToEnd({"--partitions", "0"}), 2);
   EXPECT_EQ(daemon.RunToEnd({"--log-level", "loud"}), 2);
+  EXPECT_EQ(daemon.RunToEnd({"--kafka.brokers", "127.0.0.1:1",
+                             "--kafka.replication-factor", "1"}),
+            2);
   for (const char* address : {"7401", ":7401", "127.0.0.1", "127.0.0.1:x"}) {
     for (const char* flag : {"--listen", "--advertise", "--metrics"}) {
       EXPECT_EQ(daemon.RunToEnd({flag, address}), 2) << flag << " " << address;
