@@ -464,7 +464,8 @@ class Admin {
     if (request.directory().empty() || request.directory()[0] != '/' ||
         std::filesystem::exists(request.directory(), error)) {
       return InvalidField("directory",
-                          "must be an absolute path that does not exist yet");
+                          "must be an absolute path on the server that does "
+                          "not exist yet");
     }
     admin::v1::WriteCheckpointResponse response;
     for (const auto& host : hosted_) {

@@ -234,7 +234,8 @@ class Ctl {
            "  "
         << kImportUsage << "\n  " << kLogUsage
         << "\n"
-           "  status | verify [--service S] | checkpoint DIRECTORY\n"
+           "  status | verify [--service S]\n"
+           "  checkpoint DIRECTORY (on the server: absolute, not there yet)\n"
            "  as-of NAME --occurred TIME | --recorded TIME\n"
            "  events tail --service S [--partition P] [--from N] [--follow]\n"
            "  parked list | parked retry|skip REACTION EVENT\n"
@@ -253,7 +254,11 @@ class Ctl {
   }
 
   int Checkpoint(const Arguments& arguments) {
-    if (arguments.words.size() != 2) return Usage("checkpoint DIRECTORY");
+    if (arguments.words.size() != 2) {
+      return Usage(
+          "checkpoint DIRECTORY: an absolute path on the server that does not "
+          "exist yet");
+    }
     return Call("admin", "write-checkpoint",
                 {{"directory", arguments.words[1]}});
   }

@@ -322,6 +322,18 @@ TEST_F(CtlTest, ExitCodesTellDoneRefusedMisusedUnreachableAndDifferent) {
   }
 }
 
+TEST_F(CtlTest, ACheckpointNeedsAnAbsolutePathThatIsNotThereYet) {
+  const std::string form = "absolute path on the server that does not exist";
+  for (const std::string& bad : {std::string("checkpoint-1"), daemon_.data()}) {
+    const Outcome refused = As("operator", {"checkpoint", bad});
+    EXPECT_EQ(refused.code, 1) << bad;
+    EXPECT_THAT(refused.err, HasSubstr(form));
+  }
+  EXPECT_THAT(As("operator", {"checkpoint"}).err, HasSubstr(form));
+  EXPECT_THAT(Run({"help"}).out, HasSubstr("absolute, not there yet"));
+  EXPECT_EQ(As("operator", {"checkpoint", dir_ / "checkpoint-1"}).code, 0);
+}
+
 TEST_F(CtlTest, AnswersAndRefusalsAreJsonOnRequest) {
   const auto applied = As("operator", {"--json", "handbook", "apply",
                                        Source("deploy/handbooks/demo.yaml")});
