@@ -1027,7 +1027,8 @@ void ShardImpl::DecideAndSend(Waiting waiting) {
       if (known->fingerprint() != command.fingerprint) {
         Reply(std::move(waiting),
               Refuse(common::v1::REASON_REQUEST_ID_REUSED,
-                     "this request_id was used for another request",
+                     "this request_id was used for another request, or by "
+                     "somebody else",
                      {{"request_id", command.request_id}}));
         return;
       }

@@ -45,8 +45,8 @@ struct Command {
   std::string actor;
   // Empty: not repeatable. Reactions set it to the source event's id.
   std::string request_id;
-  // Content hash of the request (ArgumentsDigest); same request_id with
-  // another fingerprint is refused.
+  // Of the request (Fingerprint); same request_id with another fingerprint is
+  // refused.
   uint64_t fingerprint = 0;
   // Unset: the record time.
   std::optional<absl::Time> occur_time;
