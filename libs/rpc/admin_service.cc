@@ -209,9 +209,14 @@ class Admin {
 
   absl::StatusOr<std::string> Verify(
       const admin::v1::VerifyShardsRequest& request) {
-    if (!request.service().empty() &&
-        FindHost(hosted_, request.service()) == nullptr) {
-      return InvalidField("service", "this process runs no such service");
+    if (!request.service().empty()) {
+      const Hosted* host = FindHost(hosted_, request.service());
+      if (host == nullptr) {
+        return InvalidField("service", "this process runs no such service");
+      }
+      if (host->Shards().empty()) {
+        return InvalidField("service", "this process owns no partition of it");
+      }
     }
     admin::v1::VerifyShardsResponse response;
     response.set_ok(true);

@@ -98,6 +98,13 @@ TEST_F(AdminServiceTest, VerificationReplaysToTheSameDigest) {
       FieldOf(Admin<admin::v1::VerifyShardsResponse>("VerifyShards", unknown)
                   .status()),
       "service");
+  // "All of none" would be no proof.
+  for (int p = 0; p < testing::kPartitions; ++p) hosted_[0]->Take(p)->Stop();
+  admin::v1::VerifyShardsRequest none;
+  none.set_service("intake");
+  EXPECT_EQ(FieldOf(Admin<admin::v1::VerifyShardsResponse>("VerifyShards", none)
+                        .status()),
+            "service");
 }
 
 TEST_F(AdminServiceTest, EventsAreShownAsTheyLieInTheLog) {

@@ -42,6 +42,7 @@ using ::aftercare::testing::ReadFile;
 using ::aftercare::testing::TempDir;
 using ::aftercare::testing::WriteFile;
 using ::aftercare::testing::WriteGzip;
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::Each;
@@ -320,6 +321,55 @@ TEST_F(CtlTest, ExitCodesTellDoneRefusedMisusedUnreachableAndDifferent) {
     EXPECT_EQ(ctl.Wait(), 3) << absl::StrJoin(words, " ");
     EXPECT_LT(absl::Now() - begin, absl::Seconds(20));
   }
+}
+
+TEST_F(CtlTest, WhatCoversOneServiceShowsNoOther) {
+  const auto status =
+      Do<admin::v1::Status>("operator", {"status", "--service", "dispatch"});
+  EXPECT_EQ(status.shards_size(), 2);
+  for (const auto& shard : status.shards()) {
+    EXPECT_EQ(shard.service(), "dispatch");
+  }
+  EXPECT_GT(status.reactions_size(), 0);
+  for (const auto& reaction : status.reactions()) {
+    EXPECT_THAT(reaction.name(), StartsWith("dispatch<"));
+  }
+  EXPECT_THAT(As("operator", {"verify", "--service", "dispatch"}).out,
+              AllOf(HasSubstr("\ndispatch/1 "), Not(HasSubstr("\nintake/"))));
+  EXPECT_EQ(As("operator", {"parked", "list", "--service", "dispatch"}).code,
+            0);
+  for (const char* verb : {"status", "verify", "parked list"}) {
+    std::vector<std::string> words = absl::StrSplit(verb, ' ');
+    words.insert(words.end(), {"--service", "sales"});
+    EXPECT_EQ(As("operator", words).code, 1) << verb;
+  }
+}
+
+// Nothing found where nothing lies is no good news.
+TEST_F(CtlTest, AProcessThatOwnsNothingSaysSo) {
+  Daemon idle(dir_ / "idle");
+  ASSERT_EQ(idle.Start({"--kafka.brokers", "127.0.0.1:1"}), absl::OkStatus());
+  const std::vector<std::vector<std::string>> all = {
+      {"status", "--service", "intake"},
+      {"verify"},
+      {"verify", "--service", "intake"},
+      {"parked", "list"},
+      {"parked", "list", "--service", "intake"},
+      {"checkpoint", dir_ / "checkpoint-1"}};
+  for (const auto& words : all) {
+    std::vector<std::string> said = words;
+    said.insert(said.begin(), {"--actor", "operator"});
+    Ctl ctl(idle.port(), said);
+    EXPECT_EQ(ctl.Wait(), 1) << absl::StrJoin(words, " ");
+    EXPECT_EQ(ctl.out(), "");
+    EXPECT_THAT(ctl.err(), HasSubstr(absl::StrCat("127.0.0.1:", idle.port(),
+                                                  " owns no partition")));
+    EXPECT_EQ(absl::StrContains(ctl.err(), "no partition of intake"),
+              words.back() == "intake");
+  }
+  // What the process itself is like can be asked always.
+  Ctl status(idle.port(), {"--actor", "operator", "status"});
+  EXPECT_EQ(status.Wait(), 0);
 }
 
 TEST_F(CtlTest, ACheckpointNeedsAnAbsolutePathThatIsNotThereYet) {
