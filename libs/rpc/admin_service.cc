@@ -117,6 +117,7 @@ admin::v1::Shard ShardOf(const shard::Service& service,
   shown.set_void_records(status.void_records);
   shown.set_digest(status.digest);
   shown.set_queued_commands(status.queued_commands);
+  shown.set_lag(status.lag());
   if (status.state == shard::ShardState::kHalted) {
     auto* problem = shown.mutable_problem();
     problem->set_topic(service.topic());
