@@ -6,20 +6,27 @@
 
 Prints one JSON object per fact, in order within each partition; at the end, on
 standard error, what each partition held. Reads to the end as it is at the
-start. Of Debian it takes python3-protobuf and, with --bootstrap, python3-kafka.
+start. Exit codes: 0 done, 1 failed (a line on standard error says why), 2 wrong
+usage. Of Debian it takes python3-protobuf and, with --bootstrap, python3-kafka.
 """
 
 import argparse
 import collections
 import json
+import os
 import sys
 
 from google.protobuf import (descriptor_pb2, descriptor_pool, json_format,
-                             message_factory)
+                             message, message_factory)
 
 # `headers` is a dict of text; of a name that is given twice, the last.
 Record = collections.namedtuple("Record",
                                 "partition offset key value headers")
+
+
+def fail(text):
+    """Ends with a line about what whoever started this can put right."""
+    sys.exit(f"fold.py: {text}")
 
 
 class Fold:
@@ -48,10 +55,15 @@ class Decoder:
 
     def __init__(self, path):
         self.pool = descriptor_pool.DescriptorPool()
-        with open(path, "rb") as file:
-            files = descriptor_pb2.FileDescriptorSet.FromString(file.read())
-        for proto in files.file:
-            self.pool.AddSerializedFile(proto.SerializeToString())
+        try:
+            with open(path, "rb") as file:
+                files = descriptor_pb2.FileDescriptorSet.FromString(file.read())
+            for proto in files.file:
+                self.pool.AddSerializedFile(proto.SerializeToString())
+        except OSError as error:
+            fail(f"no descriptors: {error}")
+        except (message.DecodeError, TypeError):
+            fail(f"{path} is no descriptor set")
         self.classes = {}
 
     def message_class(self, name):
@@ -64,9 +76,14 @@ class Decoder:
         return self.classes[name]
 
     def decode(self, record):
-        message = self.message_class(record.headers["ce_dataschema"])()
-        message.ParseFromString(record.value)
-        return json_format.MessageToDict(message,
+        name = record.headers.get("ce_dataschema")
+        try:
+            event = self.message_class(name)()
+            event.ParseFromString(record.value)
+        except (KeyError, message.DecodeError):
+            fail(f"partition {record.partition}, offset {record.offset}: no "
+                 f"{name} by these descriptors")
+        return json_format.MessageToDict(event,
                                          preserving_proto_field_name=True)
 
 
@@ -77,11 +94,16 @@ def records_of_kcat(lines):
         return b"" if text is None else text.encode("latin-1")
 
     for line in lines:
-        told = json.loads(line.decode("latin-1"))
-        words = [data(word).decode("utf-8", "replace")
-                 for word in told.get("headers", [])]
-        yield Record(told["partition"], told["offset"], data(told["key"]),
-                     data(told["payload"]), dict(zip(words[::2], words[1::2])))
+        try:
+            told = json.loads(line.decode("latin-1"))
+            words = [data(word).decode("utf-8", "replace")
+                     for word in told.get("headers", [])]
+            record = Record(told["partition"], told["offset"],
+                            data(told["key"]), data(told["payload"]),
+                            dict(zip(words[::2], words[1::2])))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            fail("what comes in is not the output of kcat -J")
+        yield record
 
 
 class Topic:
@@ -89,15 +111,22 @@ class Topic:
 
     def __init__(self, bootstrap, topic):
         # pylint: disable=import-outside-toplevel
-        import kafka
-        from kafka.partitioner.default import murmur2
-        self.consumer = kafka.KafkaConsumer(
-            bootstrap_servers=bootstrap.split(","), enable_auto_commit=False)
-        self.partitions = [
-            kafka.TopicPartition(topic, number) for number in
-            sorted(self.consumer.partitions_for_topic(topic) or ())]
-        if not self.partitions:
-            sys.exit(f"fold.py: there is no topic {topic}")
+        try:
+            import kafka
+            from kafka.partitioner.default import murmur2
+        except ImportError as error:
+            fail(f"{error} (Debian package python3-kafka)")
+        try:
+            self.consumer = kafka.KafkaConsumer(
+                bootstrap_servers=bootstrap.split(","),
+                enable_auto_commit=False)
+            numbers = self.consumer.partitions_for_topic(topic)
+        except (kafka.errors.KafkaError, ValueError) as error:
+            fail(f"{bootstrap}: {error}")
+        if not numbers:
+            fail(f"there is no topic {topic}")
+        self.partitions = [kafka.TopicPartition(topic, number)
+                           for number in sorted(numbers)]
         self.murmur2 = murmur2
 
     def partition_of(self, key):
@@ -162,4 +191,10 @@ def main():
 
 if __name__ == "__main__":
     sys.stdout.reconfigure(encoding="utf-8")
-    main()
+    try:
+        main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail("nobody reads the output any more")

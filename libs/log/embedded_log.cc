@@ -1,17 +1,12 @@
 #include "libs/log/embedded_log.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
-#include <filesystem>
 #include <map>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -22,10 +17,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "libs/base/status_macros.h"
-#include "libs/base/time.h"
 #include "libs/process/clock.h"
+#include "libs/process/directory_lock.h"
 #include "libs/process/rocksdb_log.h"
 #include "rocksdb/db.h"
 #include "rocksdb/options.h"
@@ -197,7 +191,7 @@ class EmbeddedLogImpl final : public EmbeddedLog {
   absl::Status CheckSpace();
 
   const EmbeddedLogOptions options_;
-  int lock_fd_ = -1;
+  std::unique_ptr<DirectoryLock> lock_;
   std::unique_ptr<rocksdb::DB> db_;
 
   std::mutex mutex_;
@@ -264,38 +258,8 @@ class EmbeddedReader final : public Reader {
 };
 
 absl::Status EmbeddedLogImpl::Start() {
-  std::error_code error;
-  std::filesystem::create_directories(options_.directory, error);
-  if (error) {
-    return absl::UnavailableError(
-        absl::StrCat(options_.directory, ": ", error.message()));
-  }
-  // An advisory lock that the kernel drops with the process, and beside it who
-  // took it; RocksDB's own lock does not say who.
-  const std::string holder = absl::StrCat(options_.directory, "/HOLDER");
-  lock_fd_ = open(holder.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock_fd_ < 0) {
-    return absl::UnavailableError(absl::StrCat(holder, ": cannot be opened"));
-  }
-  if (flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
-    char text[256] = {};
-    const ssize_t size = pread(lock_fd_, text, sizeof(text) - 1, 0);
-    close(lock_fd_);
-    lock_fd_ = -1;
-    return absl::FailedPreconditionError(absl::StrCat(
-        options_.directory, " is held by ",
-        absl::string_view(text, size > 0 ? static_cast<size_t>(size) : 0)));
-  }
-  char host[128] = {};
-  gethostname(host, sizeof(host) - 1);
-  const std::string who = absl::StrCat(
-      "process ", getpid(), " on ", host, " since ",
-      FormatRfc3339(absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now()))));
-  if (ftruncate(lock_fd_, 0) != 0 ||
-      pwrite(lock_fd_, who.data(), who.size(), 0) !=
-          static_cast<ssize_t>(who.size())) {
-    return absl::UnavailableError(absl::StrCat(holder, ": cannot be written"));
-  }
+  // RocksDB's own lock does not say who has it.
+  ASSIGN_OR_RETURN(lock_, DirectoryLock::Take(options_.directory));
 
   rocksdb::Options db_options;
   db_options.create_if_missing = true;
@@ -361,7 +325,6 @@ EmbeddedLogImpl::~EmbeddedLogImpl() {
   grown_.notify_all();
   if (writer_.joinable()) writer_.join();
   db_.reset();
-  if (lock_fd_ >= 0) close(lock_fd_);
 }
 
 absl::Status EmbeddedLogImpl::EnsureTopic(absl::string_view topic,

@@ -640,7 +640,7 @@ class KafkaLogImpl final : public KafkaLog {
     return status;
   }
 
-  static absl::Status CreatedStatus(rd_kafka_event_t* event) {
+  absl::Status CreatedStatus(rd_kafka_event_t* event) const {
     size_t count = 0;
     const rd_kafka_topic_result_t** results =
         rd_kafka_CreateTopics_result_topics(
@@ -649,7 +649,14 @@ class KafkaLogImpl final : public KafkaLog {
       const rd_kafka_resp_err_t error = rd_kafka_topic_result_error(results[i]);
       // Another process was faster: its partition count is checked next.
       if (error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) continue;
-      RETURN_IF_ERROR(KafkaError(error, "create topic"));
+      absl::Status status = KafkaError(error, "create topic");
+      if (error == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR) {
+        return absl::FailedPreconditionError(absl::StrCat(
+            status.message(), " ", options_.replication_factor,
+            ". On fewer brokers than three: --kafka.replication-factor 1 "
+            "--kafka.min-insync-replicas 1"));
+      }
+      RETURN_IF_ERROR(status);
     }
     return absl::OkStatus();
   }

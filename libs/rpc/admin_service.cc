@@ -75,6 +75,17 @@ class FoldMemory {
   std::map<std::string, std::map<int64_t, log::FoldState>> states_;
 };
 
+// Fields by the names the proto gives them, as in all that is printed.
+std::string JsonOf(const Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  return google::protobuf::util::MessageToJsonString(message, &json, options)
+                 .ok()
+             ? json
+             : "";
+}
+
 admin::v1::Shard::State StateOf(shard::ShardState state) {
   switch (state) {
     case shard::ShardState::kReplaying:
@@ -106,6 +117,7 @@ admin::v1::Shard ShardOf(const shard::Service& service,
   shown.set_void_records(status.void_records);
   shown.set_digest(status.digest);
   shown.set_queued_commands(status.queued_commands);
+  shown.set_lag(status.lag());
   if (status.state == shard::ShardState::kHalted) {
     auto* problem = shown.mutable_problem();
     problem->set_topic(service.topic());
@@ -198,9 +210,14 @@ class Admin {
 
   absl::StatusOr<std::string> Verify(
       const admin::v1::VerifyShardsRequest& request) {
-    if (!request.service().empty() &&
-        FindHost(hosted_, request.service()) == nullptr) {
-      return InvalidField("service", "this process runs no such service");
+    if (!request.service().empty()) {
+      const Hosted* host = FindHost(hosted_, request.service());
+      if (host == nullptr) {
+        return InvalidField("service", "this process runs no such service");
+      }
+      if (host->Shards().empty()) {
+        return InvalidField("service", "this process owns no partition of it");
+      }
     }
     admin::v1::VerifyShardsResponse response;
     response.set_ok(true);
@@ -354,11 +371,7 @@ class Admin {
       return entry;
     }
     entry.set_kind(admin::v1::LogEntry::EVENT);
-    std::string json;
-    if (google::protobuf::util::MessageToJsonString(*event->message, &json)
-            .ok()) {
-      entry.set_text(json);
-    }
+    entry.set_text(JsonOf(*event->message));
     return entry;
   }
 
@@ -446,10 +459,7 @@ class Admin {
           rows.FindRow(RowKey(table->name, request.name()), *table->prototype);
       if (row == nullptr) continue;
       response.set_type(row->GetDescriptor()->full_name());
-      std::string json;
-      if (google::protobuf::util::MessageToJsonString(*row, &json).ok()) {
-        response.set_json(json);
-      }
+      response.set_json(JsonOf(*row));
     }
     return response;
   }
@@ -460,7 +470,8 @@ class Admin {
     if (request.directory().empty() || request.directory()[0] != '/' ||
         std::filesystem::exists(request.directory(), error)) {
       return InvalidField("directory",
-                          "must be an absolute path that does not exist yet");
+                          "must be an absolute path on the server that does "
+                          "not exist yet");
     }
     admin::v1::WriteCheckpointResponse response;
     for (const auto& host : hosted_) {

@@ -12,7 +12,6 @@
 #include "libs/base/refusal.h"
 #include "libs/base/status_macros.h"
 #include "libs/rpc/gathering.h"
-#include "libs/shard/paging.h"
 #include "libs/shard/request.h"
 
 namespace aftercare::rpc {
@@ -145,7 +144,8 @@ absl::Status Gateway::AuthorizePeer(const CallInfo& call) const {
 }
 
 absl::StatusOr<Gateway::Target> Gateway::Resolve(
-    const shard::Service::Method& method, Message& request) const {
+    const shard::Service::Method& method, absl::string_view actor,
+    Message& request) const {
   Target target;
   ASSIGN_OR_RETURN(target.name, method.fields.NameOf(request));
   if (method.query != nullptr) {
@@ -155,7 +155,7 @@ absl::StatusOr<Gateway::Target> Gateway::Resolve(
     return target;
   }
   RETURN_IF_ERROR(shard::CheckRequestId(method.fields.RequestIdOf(request)));
-  target.fingerprint = shard::ArgumentsDigest(request);
+  target.fingerprint = shard::Fingerprint(request, actor);
   target.id_derived = method.fields.DerivesId(request);
   ASSIGN_OR_RETURN(target.name, method.fields.ResolveTarget(request));
   target.boundary = std::string(BoundaryOf(target.name));
@@ -173,11 +173,12 @@ void Gateway::Handle(const Hosted& host, CallInfo info,
   }
   // Who has no identity learns nothing else; who has, hears about a bad name
   // before about rights that hang on it.
-  if (const auto actor = authenticator_.Actor(info); !actor.ok()) {
+  const auto actor = authenticator_.Actor(info);
+  if (!actor.ok()) {
     respond(actor.status());
     return;
   }
-  auto target = Resolve(*method, *request);
+  auto target = Resolve(*method, *actor, *request);
   if (!target.ok()) {
     respond(target.status());
     return;
@@ -216,9 +217,9 @@ void Gateway::Handle(const Hosted& host, CallInfo info,
     respond(known);
     return;
   }
-  const auto actor = Authorize(info, CompanyOf(target->name));
-  if (!actor.ok()) {
-    respond(actor.status());
+  const auto allowed = Authorize(info, CompanyOf(target->name));
+  if (!allowed.ok()) {
+    respond(allowed.status());
     return;
   }
   Command(*shard, *method, info, *actor, *target, std::move(request),

@@ -110,6 +110,7 @@ class Gateway {
               std::shared_ptr<google::protobuf::Message> request,
               Responder respond) const;
   absl::StatusOr<Target> Resolve(const shard::Service::Method& method,
+                                 absl::string_view actor,
                                  google::protobuf::Message& request) const;
   void Command(shard::Shard& shard, const shard::Service::Method& method,
                const CallInfo& info, const std::string& actor,

@@ -33,6 +33,7 @@ class ShardCollector final : public prometheus::Collectable {
       const char* name;
       const char* help;
       double (*value)(const shard::ShardStatus&);
+      bool standbys = false;
     };
     static constexpr Gauge kGauges[] = {
         {"aftercare_shard_serving", "1 while the shard decides commands",
@@ -62,11 +63,23 @@ class ShardCollector final : public prometheus::Collectable {
         {"aftercare_shard_offset", "Position in the log",
          [](const shard::ShardStatus& s) {
            return static_cast<double>(s.offset);
-         }},
+         },
+         true},
         {"aftercare_shard_replay_target", "End of the log when replay began",
          [](const shard::ShardStatus& s) {
            return static_cast<double>(s.replay_target);
          }},
+        {"aftercare_shard_following", "1 for a standby",
+         [](const shard::ShardStatus& s) {
+           return s.state == shard::ShardState::kFollowing ? 1.0 : 0.0;
+         },
+         true},
+        {"aftercare_shard_lag",
+         "Records to be read before the rows are current",
+         [](const shard::ShardStatus& s) {
+           return static_cast<double>(s.lag());
+         },
+         true},
     };
     std::vector<prometheus::MetricFamily> families;
     for (const Gauge& gauge : kGauges) {
@@ -75,7 +88,13 @@ class ShardCollector final : public prometheus::Collectable {
       family.help = gauge.help;
       family.type = prometheus::MetricType::Gauge;
       for (const auto& host : hosted_) {
-        for (const auto& shard : host->Shards()) {
+        auto shards = host->Shards();
+        if (gauge.standbys) {
+          for (auto& standby : host->Standbys()) {
+            shards.push_back(std::move(standby));
+          }
+        }
+        for (const auto& shard : shards) {
           const shard::ShardStatus status = shard->Status();
           prometheus::ClientMetric metric;
           metric.label = {Label("service", status.service),

@@ -15,6 +15,7 @@
 #include "libs/base/time.h"
 #include "libs/process/random.h"
 #include "libs/shard/apply.h"
+#include "libs/shard/paging.h"
 
 namespace aftercare::shard {
 namespace {
@@ -197,6 +198,12 @@ absl::Status CheckRequestId(absl::string_view request_id) {
     }
   }
   return absl::OkStatus();
+}
+
+uint64_t Fingerprint(const google::protobuf::Message& request,
+                     absl::string_view actor) {
+  return StableHash(
+      absl::StrCat(absl::Hex(ArgumentsDigest(request)), " ", actor));
 }
 
 }  // namespace aftercare::shard

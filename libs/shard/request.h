@@ -9,6 +9,7 @@
 #ifndef AFTERCARE_LIBS_SHARD_REQUEST_H_
 #define AFTERCARE_LIBS_SHARD_REQUEST_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -81,6 +82,11 @@ class RequestFields {
 // digits and marks of . _ - : / # + = @ and does not begin with "event:",
 // which belongs to reactions.
 absl::Status CheckRequestId(absl::string_view request_id);
+
+// What must be the same when a request_id comes again: the content and who
+// sends it. Before an id is chosen for the request.
+uint64_t Fingerprint(const google::protobuf::Message& request,
+                     absl::string_view actor);
 
 }  // namespace aftercare::shard
 

@@ -512,7 +512,21 @@ absl::Status ShardImpl::Follow() {
   Replayer replayer(service_, applier_, *store_, options_.replay_stretch_rows);
   std::unique_ptr<log::Reader> reader;
   next_space_check_ = absl::InfinitePast();
+  absl::Time next_end_check = absl::InfinitePast();
+  // However far it has come, also while it cannot go on.
+  const auto tell = [&] {
+    absl::StatusOr<int64_t> end = absl::UnavailableError("not asked");
+    if (SteadyNow() >= next_end_check) {
+      end = log_.End(topic_partition_);
+      next_end_check = SteadyNow() + options_.end_interval;
+    }
+    std::lock_guard lock(mutex_);
+    if (end.ok()) status_.replay_target = *end;
+    status_.offset = replayer.fold().offset();
+    status_.claim = replayer.fold().claim();
+  };
   while (!over()) {
+    tell();
     // Rows that cannot be written would have to be opened anew, and again.
     CheckSpace();
     if (read_only_) {
@@ -538,8 +552,6 @@ absl::Status ShardImpl::Follow() {
     if (status.ok() && !batch->empty()) {
       // Rows that lag behind cost the takeover nothing but their replay.
       if (batch->size() < kReadBatch) status = replayer.Flush();
-      std::lock_guard lock(mutex_);
-      status_.offset = replayer.fold().offset();
     }
     if (status.ok()) continue;
     // An owner would halt where a standby waits: what is wrong with the log
@@ -557,8 +569,12 @@ absl::Status ShardImpl::Follow() {
     }
     RETURN_IF_ERROR(replayer.Flush());
     if (!absl::IsDataLoss(status)) return status;
-    std::unique_lock lock(mutex_);
-    wake_.wait(lock, [this] { return stopping_ || !following_; });
+    while (!over()) {
+      tell();
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, absl::ToChronoMilliseconds(options_.end_interval),
+                     [this] { return stopping_ || !following_; });
+    }
   }
   RETURN_IF_ERROR(replayer.Flush());
   PublishPosition();
@@ -1026,7 +1042,8 @@ void ShardImpl::DecideAndSend(Waiting waiting) {
       if (known->fingerprint() != command.fingerprint) {
         Reply(std::move(waiting),
               Refuse(common::v1::REASON_REQUEST_ID_REUSED,
-                     "this request_id was used for another request",
+                     "this request_id was used for another request, or by "
+                     "somebody else",
                      {{"request_id", command.request_id}}));
         return;
       }

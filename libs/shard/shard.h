@@ -14,6 +14,7 @@
 #ifndef AFTERCARE_LIBS_SHARD_SHARD_H_
 #define AFTERCARE_LIBS_SHARD_SHARD_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -45,8 +46,8 @@ struct Command {
   std::string actor;
   // Empty: not repeatable. Reactions set it to the source event's id.
   std::string request_id;
-  // Content hash of the request (ArgumentsDigest); same request_id with
-  // another fingerprint is refused.
+  // Of the request (Fingerprint); same request_id with another fingerprint is
+  // refused.
   uint64_t fingerprint = 0;
   // Unset: the record time.
   std::optional<absl::Time> occur_time;
@@ -91,6 +92,7 @@ struct ShardStatus {
   int partition = 0;
   ShardState state = ShardState::kReplaying;
   int64_t offset = 0;
+  // One's own; of a standby, the newest it has read.
   int64_t claim = -1;
   int64_t events = 0;
   int64_t rows = 0;
@@ -101,8 +103,11 @@ struct ShardStatus {
   int64_t problem_offset = -1;
   std::string problem_key;
   std::string problem_reason;
-  // Estimate of the log's end when replay began; for progress.
+  // The log's end when replay began or, of a standby, a few seconds ago.
   int64_t replay_target = 0;
+
+  // Records still to be read up to there.
+  int64_t lag() const { return std::max<int64_t>(0, replay_target - offset); }
 };
 
 struct ShardOptions {
@@ -129,6 +134,8 @@ struct ShardOptions {
   absl::Duration append_timeout = absl::Seconds(10);
   // How often due timers are looked for.
   absl::Duration timer_interval = absl::Milliseconds(100);
+  // How often a standby asks where the log ends. Only told, never relied on.
+  absl::Duration end_interval = absl::Seconds(5);
   // Rows a stretch of replay gathers before it is written.
   int replay_stretch_rows = 20000;
   // Memory for RocksDB's write buffers and for decoded rows.

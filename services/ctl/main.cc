@@ -2,16 +2,17 @@
 // file has the tour; `aftercarectl help` lists services, `aftercarectl help
 // intake open-case` the flags of a method.
 //
-// Exit codes: 0 done, 1 refused by the service (also: an import with rejected
-// rows, a log that cannot be copied), 2 wrong usage or input, 3 server or
-// brokers not reached, 4 verification found a difference or a handbook has
-// problems.
+// Exit codes: 0 done, 1 refused by the service (also: a process asked about
+// partitions it does not own, an import with rejected rows, a log that cannot
+// be copied), 2 wrong usage or input, 3 server or brokers not reached, 4
+// verification found a difference or a handbook has problems.
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -127,6 +128,13 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return text.str();
 }
 
+template <typename Message, typename Predicate>
+void Keep(google::protobuf::RepeatedPtrField<Message>& all,
+          Predicate predicate) {
+  all.erase(std::remove_if(all.begin(), all.end(), std::not_fn(predicate)),
+            all.end());
+}
+
 class Ctl {
  public:
   explicit Ctl(Globals globals)
@@ -143,12 +151,12 @@ class Ctl {
       int (Ctl::*run)(const Arguments&);
     };
     static const auto* const verbs = new std::map<std::string, Verb>{
-        {"status", {{}, &Ctl::Status}},
+        {"status", {{"service"}, &Ctl::Status}},
         {"verify", {{"service"}, &Ctl::Verify}},
         {"checkpoint", {{}, &Ctl::Checkpoint}},
         {"as-of", {{"occurred", "recorded"}, &Ctl::AsOf}},
         {"events", {{"service", "partition", "from", "follow"}, &Ctl::Events}},
-        {"parked", {{}, &Ctl::Parked}},
+        {"parked", {{"service"}, &Ctl::Parked}},
         {"import",
          {{"mapping", "file", "encoding", "delimiter", "state", "reject",
            "concurrency", "dry-run"},
@@ -234,10 +242,13 @@ class Ctl {
            "  "
         << kImportUsage << "\n  " << kLogUsage
         << "\n"
-           "  status | verify [--service S] | checkpoint DIRECTORY\n"
+           "Of the process asked alone:\n"
+           "  status [--service S] | verify [--service S]\n"
+           "  parked list [--service S] | parked retry|skip REACTION EVENT\n"
+           "  checkpoint DIRECTORY (on the server: absolute, not there yet)\n"
+           "From the log, at any process:\n"
            "  as-of NAME --occurred TIME | --recorded TIME\n"
            "  events tail --service S [--partition P] [--from N] [--follow]\n"
-           "  parked list | parked retry|skip REACTION EVENT\n"
            "Environment: AFTERCARE_SERVER, AFTERCARE_ACTOR\n\n";
     if (!words.empty()) {
       return Usage(
@@ -248,12 +259,61 @@ class Ctl {
   }
 
   int Status(const Arguments& arguments) {
-    if (arguments.words.size() != 1) return Usage("status");
-    return Call("admin", "get-status", {});
+    if (arguments.words.size() != 1) return Usage("status [--service S]");
+    auto status = Ask<admin::v1::Status>("admin", "get-status",
+                                         admin::v1::GetStatusRequest());
+    if (!status.ok()) return Fail(status.status());
+    const std::string service = arguments.Flag("service");
+    if (!service.empty()) {
+      Keep(*status->mutable_shards(), [&](const admin::v1::Shard& shard) {
+        return shard.service() == service;
+      });
+      Keep(*status->mutable_reactions(),
+           [&](const admin::v1::Reaction& reaction) {
+             return IsReactionOf(service, reaction.name());
+           });
+      if (status->shards().empty()) return OwnsNone(service);
+    }
+    Print(*status);
+    return kDone;
+  }
+
+  static bool IsReactionOf(const std::string& service,
+                           const std::string& reaction) {
+    return service.empty() || absl::StartsWith(reaction, service + "<");
+  }
+
+  // An answer about no partition would look like all being well.
+  int OwnsNone(const std::string& service) const {
+    return Fail(absl::FailedPreconditionError(
+        absl::StrCat("the process at ", globals_.server, " owns no partition",
+                     service.empty() ? "" : " of ", service,
+                     "; this is about the process asked alone (--server)")));
+  }
+
+  // Whether the process asked owns a partition of the service, or with none
+  // named of any.
+  absl::StatusOr<bool> Owns(const std::string& service) {
+    ASSIGN_OR_RETURN(const auto status,
+                     Ask<admin::v1::Status>("admin", "get-status",
+                                            admin::v1::GetStatusRequest()));
+    return std::any_of(
+        status.shards().begin(), status.shards().end(),
+        [&](const admin::v1::Shard& shard) {
+          return (service.empty() || shard.service() == service) &&
+                 shard.state() != admin::v1::Shard::FOLLOWING;
+        });
   }
 
   int Checkpoint(const Arguments& arguments) {
-    if (arguments.words.size() != 2) return Usage("checkpoint DIRECTORY");
+    if (arguments.words.size() != 2) {
+      return Usage(
+          "checkpoint DIRECTORY: an absolute path on the server that does not "
+          "exist yet");
+    }
+    const auto owns = Owns("");
+    if (!owns.ok()) return Fail(owns.status());
+    if (!*owns) return OwnsNone("");
     return Call("admin", "write-checkpoint",
                 {{"directory", arguments.words[1]}});
   }
@@ -318,9 +378,9 @@ class Ctl {
     admin::v1::VerifyShardsRequest request;
     request.set_service(arguments.Flag("service"));
     // The long deadline is for the work, not for finding the server.
-    auto there = Ask<admin::v1::Status>("admin", "get-status",
-                                        admin::v1::GetStatusRequest());
-    if (!there.ok()) return Fail(there.status());
+    const auto owns = Owns(request.service());
+    if (!owns.ok()) return Fail(owns.status());
+    if (!*owns) return OwnsNone(request.service());
     globals_.deadline = std::max(globals_.deadline, absl::Minutes(30));
     auto answer =
         Ask<admin::v1::VerifyShardsResponse>("admin", "verify-shards", request);
@@ -409,17 +469,7 @@ class Ctl {
           std::cout << ToJson(entry) << "\n";
           continue;
         }
-        const auto header = [&](const char* name) {
-          const auto it = entry.headers().find(name);
-          return it == entry.headers().end() ? std::string() : it->second;
-        };
-        std::cout << Printable(absl::StrCat(
-                         entry.offset(), " ",
-                         admin::v1::LogEntry::Kind_Name(entry.kind()), " ",
-                         header("ce_time"), " ", header("ce_type"), " ",
-                         header("ce_subject"), " by ", header("ce_actor"), " ",
-                         entry.text()))
-                  << "\n";
+        std::cout << EventLine(entry) << "\n";
       }
       std::cout.flush();
       if (answer->entries().empty() && !follow) return kDone;
@@ -430,15 +480,28 @@ class Ctl {
   int Parked(const Arguments& arguments) {
     const auto& words = arguments.words;
     if (words.size() == 2 && words[1] == "list") {
-      return Call("admin", "list-parked", {});
+      const std::string service = arguments.Flag("service");
+      const auto owns = Owns(service);
+      if (!owns.ok()) return Fail(owns.status());
+      if (!*owns) return OwnsNone(service);
+      auto all = Ask<admin::v1::ListParkedResponse>(
+          "admin", "list-parked", admin::v1::ListParkedRequest());
+      if (!all.ok()) return Fail(all.status());
+      Keep(*all->mutable_parked(), [&](const admin::v1::Parked& parked) {
+        return IsReactionOf(service, parked.reaction());
+      });
+      Print(*all);
+      return kDone;
     }
-    if (words.size() == 4 && (words[1] == "retry" || words[1] == "skip")) {
+    if (words.size() == 4 && !arguments.Has("service") &&
+        (words[1] == "retry" || words[1] == "skip")) {
       return Call("admin", "resolve-parked",
                   {{"reaction", words[2]},
                    {"event_id", words[3]},
                    {"action", words[1]}});
     }
-    return Usage("parked list | parked retry|skip REACTION EVENT");
+    return Usage(
+        "parked list [--service S] | parked retry|skip REACTION EVENT");
   }
 
   int CheckHandbooks(const std::vector<std::string>& files) const {

@@ -11,6 +11,7 @@
 #include "google/rpc/error_details.pb.h"
 #include "libs/base/refusal.h"
 #include "libs/base/time.h"
+#include "libs/log/fold.h"
 #include "libs/process/logging.h"
 #include "services/ctl/fields.h"
 
@@ -242,6 +243,23 @@ std::string Table(const std::vector<std::vector<std::string>>& rows) {
     text += '\n';
   }
   return text;
+}
+
+std::string EventLine(const admin::v1::LogEntry& entry) {
+  const auto header = [&](absl::string_view name) {
+    const auto it = entry.headers().find(std::string(name));
+    return it == entry.headers().end() ? std::string() : it->second;
+  };
+  const std::string begin = absl::StrCat(
+      entry.offset(), " ", admin::v1::LogEntry::Kind_Name(entry.kind()), " ");
+  if (entry.kind() == admin::v1::LogEntry::CLAIM) {
+    const std::string address = header(log::kAddressHeader);
+    return Printable(absl::StrCat(begin, "by ", header(log::kOwnerHeader),
+                                  address.empty() ? "" : " at ", address));
+  }
+  return Printable(absl::StrCat(begin, header("ce_time"), " ",
+                                header("ce_type"), " ", header("ce_subject"),
+                                " by ", header("ce_actor"), " ", entry.text()));
 }
 
 }  // namespace aftercare::ctl

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "aftercare/admin/v1/admin_service.pb.h"
 #include "google/protobuf/message.h"
 
 namespace aftercare::ctl {
@@ -23,6 +24,10 @@ std::string ToJson(const google::protobuf::Message& message);
 // Code, reason, message, fields and metadata of a refusal.
 std::string ToText(const absl::Status& refusal);
 std::string ToJson(const absl::Status& refusal);
+
+// One line of `events tail`: what happened to what and who did it; of a claim,
+// who writes from there on and where it is reached.
+std::string EventLine(const admin::v1::LogEntry& entry);
 
 // Control characters as \x1b, so that the text of a customer cannot steer the
 // reader's terminal; tabs and line ends stay.

@@ -1,6 +1,10 @@
 // aftercared and aftercare-<service>: which services the program owns is said
 // when it is built (CMakeLists.txt). Flags, files and exit codes: README.md.
 
+#include <netdb.h>
+#include <netinet/in.h>
+
+#include <iostream>
 #include <set>
 #include <string>
 #include <vector>
@@ -37,6 +41,26 @@ std::string CheckAddress(const std::string& text) {
   return "";
 }
 
+// Of host:port: the host is "any of mine", where nobody else can go.
+bool IsWildcard(const std::string& address) {
+  std::string host = address.substr(0, address.rfind(':'));
+  if (host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  }
+  addrinfo hints = {};
+  hints.ai_flags = AI_NUMERICHOST;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return false;
+  const bool wildcard =
+      found->ai_family == AF_INET6
+          ? IN6_IS_ADDR_UNSPECIFIED(
+                &reinterpret_cast<sockaddr_in6*>(found->ai_addr)->sin6_addr)
+          : reinterpret_cast<sockaddr_in*>(found->ai_addr)->sin_addr.s_addr ==
+                INADDR_ANY;
+  freeaddrinfo(found);
+  return wildcard;
+}
+
 std::string CheckNotEmpty(const std::string& text) {
   return text.empty() ? "must not be empty" : "";
 }
@@ -55,7 +79,8 @@ void Define(CLI::App& app, Flags& flags, bool needs_kafka) {
                  "--listen")
       ->check(CheckAddress);
   app.add_option("--metrics", options.metrics,
-                 "Address of the Prometheus endpoint; empty: none");
+                 "Address of the Prometheus endpoint; default: none")
+      ->check(CheckAddress);
   app.add_option("--partitions", options.partitions,
                  "Partitions per service of a new log; default: 2, on Kafka 4")
       ->check(CLI::Range(1, 64));
@@ -148,6 +173,18 @@ int Main(int argc, char** argv) {
   ServerOptions& options = flags.options;
   if (absl::Status kafka = ReadKafka(flags); !kafka.ok()) {
     std::cerr << kafka.message() << "\n";
+    return 2;
+  }
+  if (options.replication_factor < options.min_insync_replicas) {
+    std::cerr << "nothing could be written: --kafka.min-insync-replicas is "
+                 "above --kafka.replication-factor\n";
+    return 2;
+  }
+  const std::string& address =
+      options.advertise.empty() ? options.listen : options.advertise;
+  if (!options.kafka.empty() && IsWildcard(address)) {
+    std::cerr << "other processes cannot reach this one at " << address
+              << "; --advertise HOST:PORT says where they can\n";
     return 2;
   }
   if (!owns.empty()) options.owns = {owns};

@@ -7,12 +7,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -23,6 +21,7 @@
 #include "libs/log/embedded_log.h"
 #include "libs/log/kafka_group.h"
 #include "libs/log/kafka_log.h"
+#include "libs/process/directory_lock.h"
 #include "libs/process/logging.h"
 #include "libs/reaction/progress.h"
 #include "libs/reaction/topic_progress.h"
@@ -126,6 +125,7 @@ class Process {
   std::string address_;
 
   // In the order they are needed; they end the other way round.
+  std::unique_ptr<DirectoryLock> data_lock_;
   std::unique_ptr<log::EmbeddedLog> embedded_log_;
   std::unique_ptr<log::KafkaLog> kafka_log_;
   log::Log* log_ = nullptr;
@@ -247,12 +247,6 @@ absl::Status Process::MakeServer() {
 }
 
 absl::Status Process::Listen() {
-  std::error_code error;
-  std::filesystem::create_directories(options_.data, error);
-  if (error) {
-    return absl::UnavailableError(
-        absl::StrCat(options_.data, ": ", error.message()));
-  }
   RETURN_IF_ERROR(server_->Start(options_.listen));
   address_ = options_.advertise;
   if (address_.empty()) {
@@ -441,6 +435,7 @@ absl::Status Process::Run() {
   signal(SIGINT, OnSignal);
   signal(SIGPIPE, SIG_IGN);
 
+  ASSIGN_OR_RETURN(data_lock_, DirectoryLock::Take(options_.data));
   RETURN_IF_ERROR(OpenLog());
   RETURN_IF_ERROR(MakeHosts());
   RETURN_IF_ERROR(MakeServer());

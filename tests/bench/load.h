@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "aftercare/intake/v1/intake_service.pb.h"
-#include "libs/shard/paging.h"
+#include "libs/shard/request.h"
 #include "libs/shard/shard.h"
 #include "tests/bench/bench_util.h"
 
@@ -88,7 +88,7 @@ class Load {
     command.boundary = boundary;
     command.actor = "agent-li";
     command.request_id = request.request_id();
-    command.fingerprint = shard::ArgumentsDigest(request);
+    command.fingerprint = shard::Fingerprint(request, command.actor);
     command.request = std::make_shared<Request>(request);
     ++sent_;
     shard_.Submit(std::move(command),

@@ -236,6 +236,9 @@ TEST_F(KafkaBrokerTest, TopicThatCannotBeMadeSaysSoForGood) {
   options.replication_factor = 100;
   const absl::Status status = Open(options)->EnsureTopic(topic_, 1);
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("--kafka.replication-factor 1 "
+                        "--kafka.min-insync-replicas 1"));
   EXPECT_TRUE(absl::IsNotFound(Open()->PartitionCount(topic_).status()));
 }
 

@@ -202,6 +202,40 @@ class Interop:
             sys.exit(f"kcat puts keys elsewhere: {found}, not {where}")
         print(f"kcat: {len(found)} keys in their partitions")
 
+    def check_mistakes(self):
+        """Common ones end fold.py with a line and a code, not with a trace."""
+        fold = [PYTHON, self.analysts / "fold.py", "--descriptors"]
+        good = fold + [self.descriptors]
+        kafka = good + ["--topic", TOPIC, "--bootstrap"]
+        form = ('{"partition":0,"offset":%d,"key":"k","payload":"","headers":'
+                '[%s"ce_dataschema","aftercare.intake.v1.IntakeEvent"]}\n')
+        facts = form % (0, '"claim_owner","x",') + "".join(
+            form % (seq + 1, f'"claim","0","seq","{seq}",')
+            for seq in range(5000))
+        mistakes = [
+            (fold + ["/nowhere.desc"], "", "/nowhere.desc"),
+            (fold + [self.analysts / "fold.py"], "", "no descriptor set"),
+            (fold + ["/dev/null"], facts, "aftercare.intake.v1.IntakeEvent"),
+            (good, "% not JSON\n", "kcat -J"),
+            (good, "[]\n", "kcat -J"),
+            (kafka + ["127.0.0.1:1"], "", "127.0.0.1:1"),
+            (kafka + ["127.0.0.1:x"], "", "127.0.0.1:x")]
+        if self.bootstrap:
+            mistakes += [(kafka + [self.bootstrap, "--topic", topic], "", topic)
+                         for topic in ("no.such.topic", "none at all")]
+        for command, given, wanted in mistakes:
+            done = subprocess.run(command, input=given.encode(), check=False,
+                                  timeout=60, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+            check_one_line(command, done, wanted)
+        quoted = " ".join(f"'{word}'" for word in good)
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", f"{quoted} | head -1"],
+            input=facts.encode(), check=False, timeout=60,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        check_one_line(good, done, "nobody reads")
+        print(f"fold.py: {len(mistakes) + 1} mistakes told in a line")
+
     def check_descriptors(self):
         """The set has the message of every topic."""
         names = ", ".join(f'"aftercare.{service.lower()}.v1.{service}Event"'
@@ -211,6 +245,13 @@ class Interop:
              f"[decoder.message_class(name)() for name in ({names})]"],
             env=dict(os.environ, PYTHONPATH=str(self.analysts),
                      PYTHONDONTWRITEBYTECODE="1"))
+
+
+def check_one_line(command, done, wanted):
+    said = done.stderr.decode()
+    if done.returncode != 1 or wanted not in said or \
+            not said.startswith("fold.py: ") or said.count("\n") != 1:
+        sys.exit(f"{command}: exit code {done.returncode}\n{said}")
 
 
 def lines_of(facts, partition):
@@ -237,6 +278,7 @@ def main():
             readers.append(reader)
         except Missing as missing:
             print(f"SKIPPED {reader}: there is no {missing}")
+    with_python = "python" in readers
     with contextlib.ExitStack() as held:
         directory = held.enter_context(
             tempfile.TemporaryDirectory(prefix="aftercare-interop-"))
@@ -253,8 +295,9 @@ def main():
             interop.compare(reader, facts, counts)
         if "kcat" in readers:
             interop.check_kcat_keys(facts)
-        if "python" in readers:
+        if with_python:
             interop.check_descriptors()
+            interop.check_mistakes()
     return 0 if len(readers) == len(READERS) else SKIPPED
 
 

@@ -33,7 +33,7 @@
 #include "libs/handbook/yaml.h"
 #include "libs/log/fold.h"
 #include "libs/log/kafka_log.h"
-#include "libs/shard/paging.h"
+#include "libs/shard/request.h"
 #include "libs/shard/shard.h"
 #include "libs/testing/fake_clock.h"
 #include "libs/testing/temp_dir.h"
@@ -138,7 +138,7 @@ class Writer {
     command.boundary = boundary;
     command.actor = "agent-li";
     command.request_id = absl::StrCat("r-", ++requests_, ", \"ü\"=,claim=7");
-    command.fingerprint = shard::ArgumentsDigest(request);
+    command.fingerprint = shard::Fingerprint(request, command.actor);
     std::promise<absl::StatusOr<shard::CommandResult>> done;
     shards[log::PartitionOf(boundary, kPartitions)]->Submit(
         std::move(command), [&](absl::StatusOr<shard::CommandResult> result) {

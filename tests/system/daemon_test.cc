@@ -3,6 +3,7 @@
 #include "tests/system/daemon.h"
 
 #include <atomic>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,18 +27,66 @@ TEST(DaemonTest, BadFlagsEndWithCodeTwo) {
   EXPECT_EQ(daemon.RunToEnd({"--no-such-flag"}), 2);
   EXPECT_EQ(daemon.RunToEnd({"--partitions", "0"}), 2);
   EXPECT_EQ(daemon.RunToEnd({"--log-level", "loud"}), 2);
+  EXPECT_EQ(daemon.RunToEnd({"--kafka.brokers", "127.0.0.1:1",
+                             "--kafka.replication-factor", "1"}),
+            2);
+  for (const char* address : {"7401", ":7401", "127.0.0.1", "127.0.0.1:x"}) {
+    for (const char* flag : {"--listen", "--advertise", "--metrics"}) {
+      EXPECT_EQ(daemon.RunToEnd({flag, address}), 2) << flag << " " << address;
+    }
+  }
+}
+
+// Else it would stand in the claims, and others would call themselves.
+TEST(DaemonTest, OnKafkaAnAddressOfNoOneHostIsNotAdvertised) {
+  const TempDir dir;
+  const std::vector<std::vector<std::string>> bad = {
+      {"--listen", "0.0.0.0:0"},
+      {"--listen", "0:0"},
+      {"--listen", "[::]:0"},
+      {"--listen", "[0::0]:0"},
+      {"--listen", "127.0.0.1:0", "--advertise", "0.0.0.0:7400"}};
+  for (size_t i = 0; i < bad.size(); ++i) {
+    Daemon daemon(dir / absl::StrCat(i));
+    std::vector<std::string> flags = bad[i];
+    flags.insert(flags.end(), {"--kafka.brokers", "127.0.0.1:1"});
+    EXPECT_EQ(daemon.RunToEnd(flags), 2) << i;
+    EXPECT_TRUE(absl::StrContains(daemon.Log(), "--advertise HOST:PORT"))
+        << daemon.Log();
+  }
+  Daemon told(dir / "told");
+  EXPECT_EQ(told.Start({"--listen", "0.0.0.0:0", "--advertise", "localhost:1",
+                        "--kafka.brokers", "127.0.0.1:1"}),
+            absl::OkStatus());
+  // Alone it tells nobody.
+  Daemon alone(dir / "alone");
+  EXPECT_EQ(alone.Start({"--listen", "0.0.0.0:0"}), absl::OkStatus());
 }
 
 TEST(DaemonTest, ASecondProcessOnTheSameDataIsRefusedAndToldWhoHoldsIt) {
-  const TempDir dir;
-  Daemon first(dir / "data");
-  ASSERT_EQ(first.Start(), absl::OkStatus());
-  Daemon second(dir / "data");
-  EXPECT_EQ(second.RunToEnd({}), 1);
-  EXPECT_TRUE(absl::StrContains(second.Log(), "cannot run"));
-  // The first is not disturbed.
-  EXPECT_TRUE(first.AwaitServing().ok());
-  EXPECT_EQ(first.Stop(), 0);
+  // Whatever the log is: on Kafka, too, there are rows to spoil.
+  for (const std::vector<std::string>& flags :
+       {std::vector<std::string>(),
+        std::vector<std::string>{"--kafka.brokers", "127.0.0.1:1"}}) {
+    const TempDir dir;
+    Daemon first(dir / "data");
+    ASSERT_EQ(first.Start(flags), absl::OkStatus());
+    const auto ports = [&dir] {
+      std::string line;
+      std::ifstream file(dir / "data/ports.json");
+      std::getline(file, line);
+      return line;
+    };
+    const std::string before = ports();
+    Daemon second(dir / "data");
+    EXPECT_EQ(second.RunToEnd(flags), 1);
+    EXPECT_TRUE(absl::StrContains(second.Log(), "cannot run"));
+    EXPECT_TRUE(absl::StrContains(second.Log(), "/data is held by process "));
+    // The first is not disturbed.
+    EXPECT_EQ(ports(), before);
+    EXPECT_TRUE(first.AwaitServing().ok());
+    EXPECT_EQ(first.Stop(), 0);
+  }
 }
 
 TEST(DaemonTest, ThePartitionCountIsFixedByTheData) {

@@ -249,6 +249,12 @@ TEST_F(GatewayTest, ARepeatedRequestHasOneEffectEvenWithoutAnIdOfItsOwn) {
   EXPECT_EQ(LogEnd(), end);
   EXPECT_EQ(ReasonOf(Open(text + " description: 'other'").status()),
             "REQUEST_ID_REUSED");
+  // Who asks for the very same has not been answered yet, and may not even be
+  // permitted to ask.
+  EXPECT_EQ(ReasonOf(Open(text, "agent-wang").status()), "REQUEST_ID_REUSED");
+  EXPECT_EQ(ReasonOf(Open(text, "tech-01").status()), "ACTION_NOT_PERMITTED");
+  EXPECT_EQ(LogEnd(), end);
+  EXPECT_TRUE(Open(text).ok());
   // Without a request_id every call is a new one.
   const auto third = Open("parent: 'companies/acme/customers/c-1'");
   ASSERT_TRUE(third.ok()) << third.status();

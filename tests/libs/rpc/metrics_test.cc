@@ -1,6 +1,7 @@
 #include "libs/rpc/metrics.h"
 
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -51,7 +52,9 @@ TEST_F(MetricsTest, EveryMetricIsThereInPrometheusText) {
       {"aftercare_shard_rows", "gauge"},
       {"aftercare_shard_void_records", "gauge"},
       {"aftercare_shard_offset", "gauge"},
-      {"aftercare_shard_replay_target", "gauge"}};
+      {"aftercare_shard_replay_target", "gauge"},
+      {"aftercare_shard_lag", "gauge"},
+      {"aftercare_shard_following", "gauge"}};
   for (const auto& [name, type] : metrics) {
     EXPECT_TRUE(absl::StrContains(page, absl::StrCat("# HELP ", name, " ")))
         << name;
@@ -71,7 +74,34 @@ TEST_F(MetricsTest, EveryMetricIsThereInPrometheusText) {
     shows("aftercare_shard_offset", status.offset);
     shows("aftercare_shard_rows", status.rows);
     shows("aftercare_shard_halted", 0);
+    shows("aftercare_shard_following", 0);
+    shows("aftercare_shard_lag", 0);
   }
+}
+
+TEST_F(MetricsTest, AStandbyShowsHowFarItIsAndNothingOfAnOwner) {
+  ASSERT_TRUE(ApplyDemoHandbook().ok());
+  hosted_[0]->Take(1)->Stop();
+  shard::ShardOptions options;
+  options.directory = dir_ / "standby";
+  options.follow = true;
+  hosted_[0]->PutStandby(1, shard::Shard::Start(*log_, *hosted_[0]->service, 1,
+                                                testing::kPartitions, options)
+                                .value());
+  const auto standby = hosted_[0]->Standbys().front();
+  // The claim and the handbook.
+  while (standby->Status().offset < 2) std::this_thread::yield();
+  const std::string page = testing::Fetch(metrics_->port(), "/metrics");
+  const auto line = [](const char* name, const char* value) {
+    return absl::StrCat(name, "{service=\"intake\",partition=\"1\"} ", value);
+  };
+  for (const std::string& shown :
+       {line("aftercare_shard_offset", "2"), line("aftercare_shard_lag", "0"),
+        line("aftercare_shard_following", "1")}) {
+    EXPECT_TRUE(absl::StrContains(page, shown)) << shown << "\n" << page;
+  }
+  EXPECT_FALSE(absl::StrContains(page, line("aftercare_shard_serving", "")));
+  EXPECT_FALSE(absl::StrContains(page, line("aftercare_shard_events", "")));
 }
 
 TEST_F(MetricsTest, ATakenAddressIsRefused) {

@@ -216,6 +216,12 @@ TEST_F(RouterTest, ARepeatedCallWithoutAnIdIsTheSameCallEverywhere) {
     const auto again = process->Call<intake::v1::Case>("OpenCase", request);
     ASSERT_TRUE(again.ok()) << again.status();
     EXPECT_EQ(again->name(), made->name());
+    // Nor does passing on change who asks.
+    EXPECT_EQ(ReasonOf(process
+                           ->Call<intake::v1::Case>("OpenCase", request,
+                                                    {.actor = "agent-wang"})
+                           .status()),
+              "REQUEST_ID_REUSED");
   }
 }
 

@@ -16,7 +16,7 @@
 #include "libs/base/names.h"
 #include "libs/handbook/yaml.h"
 #include "libs/log/embedded_log.h"
-#include "libs/shard/paging.h"
+#include "libs/shard/request.h"
 #include "libs/shard/shard.h"
 #include "libs/testing/fake_clock.h"
 #include "libs/testing/temp_dir.h"
@@ -87,7 +87,7 @@ class ShardFixture : public ::testing::Test {
     command.request = request;
     command.actor = "agent-li";
     command.request_id = request_id;
-    command.fingerprint = shard::ArgumentsDigest(*request);
+    command.fingerprint = shard::Fingerprint(*request, command.actor);
     const auto* reflection = request->GetReflection();
     const auto text_of = [&](const char* field) {
       const auto* f = request->GetDescriptor()->FindFieldByName(field);

@@ -97,6 +97,8 @@ TEST_F(ShardTest, AStandbyFollowsAndTakesOverWhenItIsPromoted) {
   const int64_t end = log_->End({service_.topic(), 0}).value();
   while (standby->Status().offset < end) std::this_thread::yield();
   EXPECT_EQ(standby->Status().state, ShardState::kFollowing);
+  EXPECT_EQ(standby->Status().claim, shard_->Status().claim);
+  EXPECT_EQ(standby->Status().lag(), 0);
   // It answers nothing, and it has claimed nothing.
   EXPECT_EQ(ReasonOf(standby->Snapshot().status()), "NOT_READY");
   EXPECT_EQ(log_->End({service_.topic(), 0}).value(), end);
@@ -113,12 +115,13 @@ TEST_F(ShardTest, AStandbyFollowsAndTakesOverWhenItIsPromoted) {
 }
 
 // A write that fails would take the process with it, and what it owns.
-TEST_F(ShardTest, AStandbyWithoutDiskSpaceWaitsForIt) {
+TEST_F(ShardTest, AStandbyWithoutDiskSpaceWaitsForItAndSaysHowFarItIsBehind) {
   Start();
   Fill(5);
   std::atomic<int64_t> free{1000};
   ShardOptions standby_options = options_;
   standby_options.directory = dir_ / "standby";
+  standby_options.end_interval = absl::Milliseconds(10);
   standby_options.follow = true;
   standby_options.free_bytes = [&]() -> absl::StatusOr<int64_t> {
     return free;
@@ -129,9 +132,13 @@ TEST_F(ShardTest, AStandbyWithoutDiskSpaceWaitsForIt) {
   }
   absl::SleepFor(absl::Milliseconds(300));
   EXPECT_EQ(standby->Status().offset, 0);
+  const auto end = [this] { return log_->End({service_.topic(), 0}).value(); };
+  EXPECT_EQ(standby->Status().lag(), end());
+  ASSERT_TRUE(Run("OpenCase", OpenCase("c1", "later")).ok());
+  while (standby->Status().lag() < end()) std::this_thread::yield();
   free = int64_t{1} << 40;
-  const int64_t end = log_->End({service_.topic(), 0}).value();
-  while (standby->Status().offset < end) std::this_thread::yield();
+  while (standby->Status().offset < end()) std::this_thread::yield();
+  EXPECT_EQ(standby->Status().lag(), 0);
 }
 
 TEST_F(ShardTest, AStandbyCanBeStopped) {

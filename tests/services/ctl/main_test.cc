@@ -42,11 +42,13 @@ using ::aftercare::testing::ReadFile;
 using ::aftercare::testing::TempDir;
 using ::aftercare::testing::WriteFile;
 using ::aftercare::testing::WriteGzip;
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
@@ -321,6 +323,67 @@ TEST_F(CtlTest, ExitCodesTellDoneRefusedMisusedUnreachableAndDifferent) {
   }
 }
 
+TEST_F(CtlTest, WhatCoversOneServiceShowsNoOther) {
+  const auto status =
+      Do<admin::v1::Status>("operator", {"status", "--service", "dispatch"});
+  EXPECT_EQ(status.shards_size(), 2);
+  for (const auto& shard : status.shards()) {
+    EXPECT_EQ(shard.service(), "dispatch");
+  }
+  EXPECT_GT(status.reactions_size(), 0);
+  for (const auto& reaction : status.reactions()) {
+    EXPECT_THAT(reaction.name(), StartsWith("dispatch<"));
+  }
+  EXPECT_THAT(As("operator", {"verify", "--service", "dispatch"}).out,
+              AllOf(HasSubstr("\ndispatch/1 "), Not(HasSubstr("\nintake/"))));
+  EXPECT_EQ(As("operator", {"parked", "list", "--service", "dispatch"}).code,
+            0);
+  for (const char* verb : {"status", "verify", "parked list"}) {
+    std::vector<std::string> words = absl::StrSplit(verb, ' ');
+    words.insert(words.end(), {"--service", "sales"});
+    EXPECT_EQ(As("operator", words).code, 1) << verb;
+  }
+}
+
+// Nothing found where nothing lies is no good news.
+TEST_F(CtlTest, AProcessThatOwnsNothingSaysSo) {
+  Daemon idle(dir_ / "idle");
+  ASSERT_EQ(idle.Start({"--kafka.brokers", "127.0.0.1:1"}), absl::OkStatus());
+  const std::vector<std::vector<std::string>> all = {
+      {"status", "--service", "intake"},
+      {"verify"},
+      {"verify", "--service", "intake"},
+      {"parked", "list"},
+      {"parked", "list", "--service", "intake"},
+      {"checkpoint", dir_ / "checkpoint-1"}};
+  for (const auto& words : all) {
+    std::vector<std::string> said = words;
+    said.insert(said.begin(), {"--actor", "operator"});
+    Ctl ctl(idle.port(), said);
+    EXPECT_EQ(ctl.Wait(), 1) << absl::StrJoin(words, " ");
+    EXPECT_EQ(ctl.out(), "");
+    EXPECT_THAT(ctl.err(), HasSubstr(absl::StrCat("127.0.0.1:", idle.port(),
+                                                  " owns no partition")));
+    EXPECT_EQ(absl::StrContains(ctl.err(), "no partition of intake"),
+              words.back() == "intake");
+  }
+  // What the process itself is like can be asked always.
+  Ctl status(idle.port(), {"--actor", "operator", "status"});
+  EXPECT_EQ(status.Wait(), 0);
+}
+
+TEST_F(CtlTest, ACheckpointNeedsAnAbsolutePathThatIsNotThereYet) {
+  const std::string form = "absolute path on the server that does not exist";
+  for (const std::string& bad : {std::string("checkpoint-1"), daemon_.data()}) {
+    const Outcome refused = As("operator", {"checkpoint", bad});
+    EXPECT_EQ(refused.code, 1) << bad;
+    EXPECT_THAT(refused.err, HasSubstr(form));
+  }
+  EXPECT_THAT(As("operator", {"checkpoint"}).err, HasSubstr(form));
+  EXPECT_THAT(Run({"help"}).out, HasSubstr("absolute, not there yet"));
+  EXPECT_EQ(As("operator", {"checkpoint", dir_ / "checkpoint-1"}).code, 0);
+}
+
 TEST_F(CtlTest, AnswersAndRefusalsAreJsonOnRequest) {
   const auto applied = As("operator", {"--json", "handbook", "apply",
                                        Source("deploy/handbooks/demo.yaml")});
@@ -550,6 +613,13 @@ TEST_F(CtlTest, AsOfAnswersOnBothAxes) {
   EXPECT_EQ(state("--occurred", "2025-10-10T09:59:00+08:00"), "none");
   EXPECT_EQ(state("--occurred", "2025-10-10T11:00:00+08:00"), "OPEN");
   EXPECT_EQ(state("--occurred", "2025-10-10T12:00:00+08:00"), "RESOLVED");
+  // The names of fields are those of every other answer.
+  EXPECT_EQ(Json(As("auditor", {"--json", "as-of", opened.name(), "--occurred",
+                                "2025-10-10T12:00:00+08:00"})
+                     .out)
+                .fields()
+                .count("create_time"),
+            1);
   // All of it was recorded just now.
   EXPECT_EQ(state("--recorded", "2025-10-10T12:00:00+08:00"), "none");
   EXPECT_EQ(
@@ -575,6 +645,8 @@ TEST_F(CtlTest, EventsAreShownFromAnOffsetAndAsTheyCome) {
     const auto outcome = As("operator", {"events", "tail", "--service",
                                          "intake", "--partition", p});
     ASSERT_EQ(outcome.code, 0) << outcome.err;
+    // Whoever wrote first says who.
+    EXPECT_THAT(outcome.out, MatchesRegex("0 CLAIM by aftercared/[0-9]+\n.*"));
     for (const absl::string_view line : absl::StrSplit(outcome.out, '\n')) {
       if (!absl::StrContains(line, "companies/acme/customers/wang")) continue;
       found.emplace_back(line);
@@ -584,6 +656,7 @@ TEST_F(CtlTest, EventsAreShownFromAnOffsetAndAsTheyCome) {
   ASSERT_THAT(found, SizeIs(1));
   EXPECT_THAT(found[0], HasSubstr(" EVENT "));
   EXPECT_THAT(found[0], HasSubstr("by agent-li"));
+  EXPECT_THAT(found[0], HasSubstr("\"display_name\""));
   const int64_t offset = std::stoll(found[0]);
 
   const std::vector<std::string> tail = {"--actor",     "operator",  "events",

@@ -93,5 +93,25 @@ TEST(TextTest, ColumnsOfATableCountCharactersOfEastAsiaTwice) {
             "x\n");
 }
 
+TEST(TextTest, ALineOfTheLogSaysWhoActedAndWhoClaimed) {
+  admin::v1::LogEntry entry;
+  entry.set_offset(7);
+  entry.set_kind(admin::v1::LogEntry::CLAIM);
+  (*entry.mutable_headers())["claim_owner"] = "intake-0";
+  EXPECT_EQ(EventLine(entry), "7 CLAIM by intake-0");
+  (*entry.mutable_headers())["claim_address"] = "10.0.0.7:7400\x1b[2J";
+  EXPECT_EQ(EventLine(entry), "7 CLAIM by intake-0 at 10.0.0.7:7400\\x1b[2J");
+  entry.set_kind(admin::v1::LogEntry::EVENT);
+  entry.set_text("{}");
+  auto& headers = *entry.mutable_headers();
+  headers["ce_time"] = "2026-03-01T00:30:00Z";
+  headers["ce_type"] = "aftercare.intake.v1.CaseOpened";
+  headers["ce_subject"] = "companies/acme/customers/c/cases/k";
+  headers["ce_actor"] = "agent-li";
+  EXPECT_EQ(EventLine(entry),
+            "7 EVENT 2026-03-01T00:30:00Z aftercare.intake.v1.CaseOpened "
+            "companies/acme/customers/c/cases/k by agent-li {}");
+}
+
 }  // namespace
 }  // namespace aftercare::ctl
