@@ -46,7 +46,7 @@ int Main(int argc, char** argv) {
       "Durable commands a second on Kafka, beside an echo and a producer");
   double seconds = 5;
   int callers = 64;
-  int partitions = 4;
+  int partitions = 2;
   int nodes = 1;
   int rounds = 1;
   double linger_ms = 1;
@@ -58,7 +58,9 @@ int Main(int argc, char** argv) {
   app.add_option("--callers", callers, "Calls, or records, under way at once")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--partitions", partitions, "Of the service's topic")
+  app.add_option(
+         "--partitions", partitions,
+         "Of the service's topic: a shard has a thread, so as many as cores")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--nodes", nodes, "Of the broker it starts: 1 or 3")
