@@ -6,7 +6,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 
 namespace aftercare {
@@ -84,8 +83,9 @@ absl::StatusOr<absl::Time> ParseRfc3339(absl::string_view text) {
 }
 
 std::string SortableTime(absl::Time time) {
-  return absl::StrFormat(
-      "%016x", absl::ToUnixMicros(std::clamp(time, MinTime(), MaxTime())));
+  return absl::StrCat(
+      absl::Hex(absl::ToUnixMicros(std::clamp(time, MinTime(), MaxTime())),
+                absl::kZeroPad16));
 }
 
 absl::Time FromSortableTime(absl::string_view text) {

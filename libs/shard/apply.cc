@@ -79,9 +79,14 @@ log::Record ToRecord(const Service& service, const Event& event) {
                        absl::StrCat("aftercare.", service.name(), ".v1.",
                                     FactName(*event.message)));
   headers.emplace_back("ce_subject", meta.subject);
-  headers.emplace_back("ce_time", FormatRfc3339(meta.occur_time));
-  headers.emplace_back("ce_recordtime", FormatRfc3339(meta.record_time));
-  headers.emplace_back("ce_sequence", absl::StrFormat("%012d", meta.revision));
+  // Most events are told when they happen: both times are one text.
+  std::string told = FormatRfc3339(meta.record_time);
+  headers.emplace_back("ce_time", meta.occur_time == meta.record_time
+                                      ? told
+                                      : FormatRfc3339(meta.occur_time));
+  headers.emplace_back("ce_recordtime", std::move(told));
+  headers.emplace_back(
+      "ce_sequence", absl::StrCat(absl::Dec(meta.revision, absl::kZeroPad12)));
   headers.emplace_back("ce_actor", meta.actor);
   headers.emplace_back("ce_dataschema",
                        event.message->GetDescriptor()->full_name());

@@ -16,6 +16,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/numeric/int128.h"
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "aftercare/common/v1/platform.pb.h"
@@ -201,6 +202,7 @@ class ShardImpl final : public Shard {
   ShardStatus Status() const override {
     std::lock_guard lock(mutex_);
     ShardStatus status = status_;
+    status.digest = store::DigestText(digest_);
     status.queued_commands = static_cast<int64_t>(queue_.size());
     return status;
   }
@@ -306,7 +308,8 @@ class ShardImpl final : public Shard {
   int64_t written_ = 0;   // of these, written; guarded by mutex_
   std::condition_variable written_changed_;
   std::atomic<int> readers_{0};  // that wait for it
-  ShardStatus status_;           // guarded by mutex_
+  ShardStatus status_;           // guarded by mutex_; without digest
+  absl::uint128 digest_ = 0;     // guarded by mutex_
   PolicyBook policies_;
 
   // The shard's thread only, from here on.
@@ -374,8 +377,7 @@ void ShardImpl::PublishPosition() {
   status_.events = meta.events();
   status_.rows = meta.rows();
   status_.void_records = meta.void_records();
-  status_.digest = store::DigestText(
-      absl::MakeUint128(meta.digest_high(), meta.digest_low()));
+  digest_ = absl::MakeUint128(meta.digest_high(), meta.digest_low());
 }
 
 bool ShardImpl::WaitOrStop(absl::Duration duration) {
@@ -1252,8 +1254,11 @@ bool ShardImpl::SendGroup(Waiting waiting, const CommandContext& context,
   if (command.method != nullptr) {
     if (const auto* table = service_.schema().TableOf(
             command.method->descriptor->output_type())) {
-      result.row = store_->SerializedRow(RowKey(table->name, result.resource),
-                                         *table->prototype);
+      const std::string key = RowKey(table->name, result.resource);
+      const std::string* written = group.turn.ValueOf(key);
+      result.row = written != nullptr
+                       ? *written
+                       : store_->SerializedRow(key, *table->prototype);
     }
   }
   if (waiting.handbook != nullptr) {

@@ -165,6 +165,13 @@ absl::StatusOr<std::unique_ptr<RowStore>> RowStore::Open(
 
 RowStore::~RowStore() = default;
 
+const std::string* Turn::ValueOf(absl::string_view key) const {
+  for (const Change& change : changes_) {
+    if (change.key == key && !change.erased) return &change.value;
+  }
+  return nullptr;
+}
+
 RowEntry& RowStore::Load(absl::string_view key,
                          const google::protobuf::Message& prototype) {
   const auto it = entries_.find(key);
@@ -180,10 +187,12 @@ std::unique_ptr<RowEntry> RowStore::Read(
   auto entry = std::make_unique<RowEntry>();
   entry->key = std::string(key);
   entry->table = schema_.TableOfKey(key);
+  if (key == absent_) return entry;
   rocksdb::PinnableSlice value;
-  if (db_->Get(rocksdb::ReadOptions(), db_->DefaultColumnFamily(), ToSlice(key),
-               &value)
-          .ok()) {
+  const rocksdb::Status got = db_->Get(
+      rocksdb::ReadOptions(), db_->DefaultColumnFamily(), ToSlice(key), &value);
+  if (got.IsNotFound()) absent_.assign(key.data(), key.size());
+  if (got.ok()) {
     entry->message.reset(prototype.New());
     // Bytes that do not parse cannot come from Commit; the digest would tell.
     entry->message->ParsePartialFromArray(value.data(),
@@ -419,6 +428,7 @@ absl::Status RowStore::WriteBatch(rocksdb::WriteBatch& batch) {
   batch.Put(ToSlice(kMetaKey), meta_.SerializeAsString());
   rocksdb::WriteOptions write;
   write.disableWAL = true;
+  absent_.clear();
   RETURN_IF_ERROR(ToStatus(db_->Write(write, &batch)));
   for (const Turn& turn : accepted_) {
     for (RowEntry* entry : turn.entries_) {

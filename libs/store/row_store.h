@@ -90,6 +90,9 @@ class Turn {
 
   const std::vector<Change>& changes() const { return changes_; }
 
+  // Null if the turn did not write that row.
+  const std::string* ValueOf(absl::string_view key) const;
+
  private:
   friend class RowStore;
   uint64_t number_ = 0;
@@ -242,6 +245,9 @@ class RowStore final : public RowReader, public RowEditor {
   // inserted and not written yet.
   mutable std::deque<RowEntry*> leaving_;
   mutable size_t joined_ = 0;  // leaving_, since Evict
+  // The key that was last looked for in RocksDB in vain: most commands that
+  // make something ask first whether it is there. Empty after a write.
+  mutable std::string absent_;
   std::vector<RowEntry*> dirty_;
   absl::btree_map<std::string, PendingKey> pending_keys_;
   uint64_t last_turn_ = 0;
