@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -267,7 +268,11 @@ absl::Status EmbeddedLogImpl::Start() {
   db_options.max_write_buffer_number = 4;
   db_options.max_background_jobs = 2;
   db_options.compression = rocksdb::kLZ4Compression;
-  db_options.info_log = RocksDbLog(options_.directory + "/db");
+  // RocksDB calls it an error if it has to make it.
+  const std::string directory = options_.directory + "/db";
+  std::error_code ignored;
+  std::filesystem::create_directories(directory, ignored);
+  db_options.info_log = RocksDbLog(directory);
   db_options.max_open_files = 512;
   // Keys only grow within a partition: files barely overlap, so few levels of
   // merging are worth their cost.
@@ -280,8 +285,7 @@ absl::Status EmbeddedLogImpl::Start() {
   table.block_cache = rocksdb::NewLRUCache(16 << 20);
   db_options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   rocksdb::DB* db = nullptr;
-  RETURN_IF_ERROR(
-      ToStatus(rocksdb::DB::Open(db_options, options_.directory + "/db", &db)));
+  RETURN_IF_ERROR(ToStatus(rocksdb::DB::Open(db_options, directory, &db)));
   db_.reset(db);
 
   std::unique_ptr<rocksdb::Iterator> it(

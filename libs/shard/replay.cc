@@ -86,7 +86,8 @@ absl::StatusOr<std::vector<DecodedRecord>> ReadAhead::Next() {
 }
 
 Replayer::Replayer(const Service& service, const Applier& applier,
-                   store::RowStore& rows, int stretch_rows)
+                   int partition, int partitions, store::RowStore& rows,
+                   int stretch_rows)
     : service_(service),
       applier_(applier),
       rows_(rows),
@@ -94,6 +95,8 @@ Replayer::Replayer(const Service& service, const Applier& applier,
       position_(rows.meta()),
       voids_before_(position_.void_records()) {
   position_.set_topic(service_.topic());
+  position_.set_partition(partition);
+  position_.set_partitions(partitions);
   position_.set_row_format(RowFormat(service_));
   log::FoldState state;
   if (position_.offset() > 0) {

@@ -85,10 +85,11 @@ class ReadAhead {
 
 class Replayer {
  public:
-  // Goes on from the store's position. `stretch_rows` bounds the changed rows
-  // held in memory. Everything given must outlive the replayer.
-  Replayer(const Service& service, const Applier& applier,
-           store::RowStore& rows, int stretch_rows);
+  // Goes on from the store's position in this partition of so many.
+  // `stretch_rows` bounds the changed rows held in memory. Everything given
+  // must outlive the replayer.
+  Replayer(const Service& service, const Applier& applier, int partition,
+           int partitions, store::RowStore& rows, int stretch_rows);
 
   // Takes the partition's next record. DATA_LOSS: see problem(); what came
   // before it can still be flushed.

@@ -50,8 +50,8 @@ constexpr absl::Duration kProgressEvery = absl::Seconds(3);
 // work until the group has told one of them.
 constexpr absl::Duration kMinTruce = absl::Milliseconds(50);
 constexpr absl::Duration kMaxTruce = absl::Seconds(10);
-// Accepted changes are written when there are so many, or after so long.
-constexpr size_t kStretchChanges = 512;
+// Accepted changes are written when they are so many bytes, or after so long.
+constexpr size_t kStretchBytes = 128 << 10;
 constexpr absl::Duration kWriteEvery = absl::Milliseconds(200);
 // Commands decided before deliveries and readers are looked after again.
 constexpr size_t kMaxBatch = 32;
@@ -259,6 +259,8 @@ class ShardImpl final : public Shard {
   // What the log has acknowledged counts, and is answered.
   void AcceptDone();
   absl::Status WriteRows();
+  // Nothing can be read until the shard serves again; who waits is told.
+  void Unreadable();
   // The store, with all that has been acknowledged written. Any thread.
   absl::StatusOr<std::shared_ptr<store::RowStore>> Written();
   void Process(Waiting waiting);
@@ -422,12 +424,7 @@ absl::Status ShardImpl::OpenStore() {
   options.write_buffer_bytes = options_.write_buffer_bytes;
   options.block_cache_bytes = options_.block_cache_bytes;
   options.cached_rows = options_.cached_rows;
-  {
-    std::lock_guard lock(mutex_);
-    readable_ = accepting_ = false;
-    written_ = accepted_;
-  }
-  written_changed_.notify_all();
+  Unreadable();
   {
     std::shared_ptr<store::RowStore> old;
     std::lock_guard lock(mutex_);
@@ -511,7 +508,8 @@ absl::Status ShardImpl::Follow() {
     status_.state = ShardState::kFollowing;
   }
   store_->DropPending();
-  Replayer replayer(service_, applier_, *store_, options_.replay_stretch_rows);
+  Replayer replayer(service_, applier_, topic_partition_.partition, partitions_,
+                    *store_, options_.replay_stretch_rows);
   std::unique_ptr<log::Reader> reader;
   next_space_check_ = absl::InfinitePast();
   absl::Time next_end_check = absl::InfinitePast();
@@ -655,7 +653,8 @@ absl::Status ShardImpl::Own() {
   RETURN_IF_ERROR(CheckLogHoldsRows(end));
   ASSIGN_OR_RETURN(const int64_t claim, AppendClaim());
   store_->DropPending();
-  Replayer replayer(service_, applier_, *store_, options_.replay_stretch_rows);
+  Replayer replayer(service_, applier_, topic_partition_.partition, partitions_,
+                    *store_, options_.replay_stretch_rows);
   ASSIGN_OR_RETURN(auto reader,
                    log_.OpenReader(topic_partition_, replayer.fold().offset()));
   ReadAhead ahead(service_, std::move(reader), claim);
@@ -714,8 +713,6 @@ absl::Status ShardImpl::Own() {
   claim_ = claim;
   tracker_ = std::make_unique<log::CommitTracker>(claim);
   position_ = store_->meta();
-  position_.set_partition(topic_partition_.partition);
-  position_.set_partitions(partitions_);
   RETURN_IF_ERROR(store_->CommitOpenTurn(position_));
   ReloadPolicies();
   PublishPosition();
@@ -731,6 +728,7 @@ void ShardImpl::ReloadPolicies() {
                       return true;
                     });
   policies_.Become(std::move(fresh));
+  stuck_timers_.clear();
 }
 
 // After a new claim has been folded every earlier outcome is definite.
@@ -769,6 +767,7 @@ void ShardImpl::Run() {
     if (status.ok()) status = Follow();
     if (status.ok()) status = Own();
     if (!status.ok()) {
+      if (store_ != nullptr && store_->broken()) open = false;
       bool halted = false;
       {
         std::lock_guard lock(mutex_);
@@ -806,7 +805,10 @@ void ShardImpl::Run() {
         tracker_->state() == log::CommitTracker::State::kDemoted;
     // Who was deposed knows that its rows are not the newest.
     SetState(deposed ? ShardState::kReplaying : ShardState::kInDoubt);
-    if (leave == Leave::kReopen) open = false;
+    if (leave == Leave::kReopen) {
+      open = false;
+      Unreadable();
+    }
     LogWarning("shard claims again",
                {{"topic", topic_partition_.topic},
                 {"partition", absl::StrCat(topic_partition_.partition)},
@@ -842,9 +844,15 @@ void ShardImpl::Run() {
   }
   DropAppender();
   for (std::thread& thread : dropping_) thread.join();
+  Unreadable();
+  std::lock_guard lock(mutex_);
+  store_.reset();
+}
+
+void ShardImpl::Unreadable() {
   {
     std::lock_guard lock(mutex_);
-    store_.reset();
+    readable_ = accepting_ = false;
     written_ = accepted_;
   }
   written_changed_.notify_all();
@@ -857,9 +865,11 @@ absl::StatusOr<std::shared_ptr<store::RowStore>> ShardImpl::Written() {
   if (written_ < accepted) {
     ++readers_;
     wake_.notify_one();
-    written_changed_.wait(lock, [&] { return written_ >= accepted; });
+    const bool written = written_changed_.wait_for(
+        lock, absl::ToChronoMilliseconds(options_.append_timeout),
+        [&] { return written_ >= accepted; });
     --readers_;
-    if (!readable_) return NotServing();
+    if (!readable_ || !written) return NotServing();
   }
   return store_;
 }
@@ -927,7 +937,7 @@ ShardImpl::Leave ShardImpl::Decide() {
     const bool good = HandleDeliveries(std::move(deliveries));
     AcceptDone();
     absl::Status written;
-    if (readers_ > 0 || store_->unwritten() >= kStretchChanges ||
+    if (readers_ > 0 || store_->unwritten() >= kStretchBytes ||
         (store_->unwritten() > 0 && now - oldest_unwritten_ > kWriteEvery)) {
       written = WriteRows();
     }
@@ -1264,6 +1274,7 @@ bool ShardImpl::SendGroup(Waiting waiting, const CommandContext& context,
   if (waiting.handbook != nullptr) {
     policies_.Set(command.boundary,
                   *store_->Find(kHandbooks, command.boundary));
+    stuck_timers_.clear();
   }
   if (in_flight_.empty()) oldest_send_ = SteadyNow();
   in_flight_bytes_ += group.bytes;
@@ -1291,7 +1302,9 @@ void ShardImpl::FireTimers() {
   std::vector<std::pair<std::string, std::string>> due;
   store_->ScanIndex(kTimerIndex, "", SortableTime(now),
                     [&](absl::string_view key, absl::string_view id) {
-                      due.emplace_back(key, id);
+                      if (!stuck_timers_.contains(absl::StrCat(key, id))) {
+                        due.emplace_back(key, id);
+                      }
                       return due.size() < 256;
                     });
   absl::flat_hash_set<std::string> fired;
@@ -1299,7 +1312,6 @@ void ShardImpl::FireTimers() {
     if (tracker_->open_records() >= options_.max_inflight_records) return;
     // Several clocks of one resource are settled by one decision.
     if (!fired.insert(name).second) continue;
-    if (stuck_timers_.contains(key + name)) continue;
     CommandContext context;
     context.actor = "system";
     context.record_time = now;
@@ -1311,7 +1323,8 @@ void ShardImpl::FireTimers() {
         policy == nullptr ? absl::FailedPreconditionError("no handbook")
                           : service_.timer()(*store_, context, name);
     if (!drafts.ok() || drafts->empty()) {
-      // It would come up for ever; a person has to see it.
+      // It would come up for ever; a person has to see it. Another handbook
+      // may help.
       LogError(
           "a due timer could not be settled",
           {{"name", name},
@@ -1387,8 +1400,8 @@ absl::StatusOr<Shard::Verdict> ShardImpl::Verify(const std::string& scratch) {
   options.cached_rows = options_.cached_rows;
   ASSIGN_OR_RETURN(auto replayed,
                    store::RowStore::Open(service_.schema(), options));
-  Replayer replayer(service_, applier_, *replayed,
-                    options_.replay_stretch_rows);
+  Replayer replayer(service_, applier_, topic_partition_.partition, partitions_,
+                    *replayed, options_.replay_stretch_rows);
   ASSIGN_OR_RETURN(auto reader, log_.OpenReader(topic_partition_, 0));
   while (replayer.fold().offset() < scan.meta.offset()) {
     ASSIGN_OR_RETURN(auto batch, reader->Read(kReadBatch, absl::Seconds(1)));

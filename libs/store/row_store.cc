@@ -397,11 +397,14 @@ void RowStore::Accept(Turn turn, common::v1::ShardMeta position) {
   position.set_digest_low(absl::Uint128Low64(digest));
   position.set_rows(meta_.rows() + turn.rows_delta_);
   meta_ = std::move(position);
-  unwritten_ += turn.changes_.size();
+  for (const Turn::Change& change : turn.changes_) {
+    unwritten_ += change.key.size() + change.value.size();
+  }
   accepted_.push_back(std::move(turn));
 }
 
 absl::Status RowStore::Write() {
+  RETURN_IF_ERROR(broken_);
   if (accepted_.empty()) return absl::OkStatus();
   const uint64_t last = accepted_.back().number_;
   rocksdb::WriteBatch batch;
@@ -429,7 +432,8 @@ absl::Status RowStore::WriteBatch(rocksdb::WriteBatch& batch) {
   rocksdb::WriteOptions write;
   write.disableWAL = true;
   absent_.clear();
-  RETURN_IF_ERROR(ToStatus(db_->Write(write, &batch)));
+  broken_ = ToStatus(db_->Write(write, &batch));
+  RETURN_IF_ERROR(broken_);
   for (const Turn& turn : accepted_) {
     for (RowEntry* entry : turn.entries_) {
       if (entry->pending_turn == turn.number_) entry->pending_turn = 0;
@@ -442,6 +446,7 @@ absl::Status RowStore::WriteBatch(rocksdb::WriteBatch& batch) {
 }
 
 absl::Status RowStore::CommitOpenTurn(common::v1::ShardMeta position) {
+  RETURN_IF_ERROR(broken_);
   rocksdb::WriteBatch batch;
   Turn turn = Serialize(&batch);
   Accept(std::move(turn), std::move(position));
@@ -544,12 +549,6 @@ absl::StatusOr<int64_t> RowStore::WriteCheckpoint(
     return absl::DataLossError("position is unreadable");
   }
   return meta.offset();
-}
-
-bool RowStore::HasBackgroundError() const {
-  uint64_t errors = 0;
-  return db_->GetIntProperty("rocksdb.background-errors", &errors) &&
-         errors > 0;
 }
 
 absl::Status WipeDirectory(const std::string& directory) {

@@ -155,11 +155,11 @@ class RowStore final : public RowReader, public RowEditor {
   // and row count filled in. Write is due some time.
   void Accept(Turn turn, common::v1::ShardMeta position);
 
-  // Changes that are accepted but not written.
+  // Bytes of changes that are accepted but not written.
   size_t unwritten() const { return unwritten_; }
 
   // Writes what was accepted, with the position, in one batch. After an error
-  // nothing of it is to be relied on: reopen.
+  // the store is broken.
   absl::Status Write();
 
   // Closes the open turn and writes it at once: replay. Nothing is pending or
@@ -189,8 +189,9 @@ class RowStore final : public RowReader, public RowEditor {
   // not exist yet.
   absl::StatusOr<int64_t> WriteCheckpoint(const std::string& directory) const;
 
-  // True when RocksDB has met a background error: reopen.
-  bool HasBackgroundError() const;
+  // A write has failed: meta() is ahead of what RocksDB has, and nothing more
+  // is written. To be opened again.
+  bool broken() const { return !broken_.ok(); }
 
  private:
   struct KeyHash {
@@ -252,7 +253,8 @@ class RowStore final : public RowReader, public RowEditor {
   absl::btree_map<std::string, PendingKey> pending_keys_;
   uint64_t last_turn_ = 0;
   std::vector<Turn> accepted_;  // in order, not yet written
-  size_t unwritten_ = 0;        // changes in accepted_
+  size_t unwritten_ = 0;        // bytes of accepted_
+  absl::Status broken_;         // of the first write that failed
 };
 
 // Removes a shard's directory with all it holds.

@@ -94,7 +94,7 @@ double Replay(log::Log& log, const shard::Service& service,
   options.directory = directory;
   auto rows = Require(store::RowStore::Open(service.schema(), options));
   const shard::Applier applier(service, 2);
-  shard::Replayer replayer(service, applier, *rows,
+  shard::Replayer replayer(service, applier, 0, 1, *rows,
                            shard::ShardOptions().replay_stretch_rows);
   auto reader = Require(log.OpenReader({service.topic(), 0}, 0));
   const absl::Time begin = absl::Now();

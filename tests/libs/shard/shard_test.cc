@@ -141,6 +141,28 @@ TEST_F(ShardTest, AStandbyWithoutDiskSpaceWaitsForItAndSaysHowFarItIsBehind) {
   EXPECT_EQ(standby->Status().lag(), 0);
 }
 
+TEST_F(ShardTest, AStandbyThatIsStartedAgainGoesOnFromItsRows) {
+  Start();
+  Fill(5);
+  ShardOptions standby_options = options_;
+  standby_options.directory = dir_ / "standby";
+  standby_options.follow = true;
+  auto standby = StartShard(standby_options);
+  const int64_t end = log_->End({service_.topic(), 0}).value();
+  while (standby->Status().offset < end) std::this_thread::yield();
+  standby.reset();
+  shard_.reset();
+  // With another log, whatever it knows it has from its rows.
+  log_.reset();
+  std::filesystem::remove_all(dir_ / "log");
+  OpenLog();
+  standby = StartShard(standby_options);
+  while (standby->Status().state != ShardState::kFollowing) {
+    std::this_thread::yield();
+  }
+  while (standby->Status().offset < end) std::this_thread::yield();
+}
+
 TEST_F(ShardTest, AStandbyCanBeStopped) {
   options_.follow = true;
   shard_ = StartShard(options_);
