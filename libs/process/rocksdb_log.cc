@@ -31,7 +31,8 @@ class Lines final : public rocksdb::Logger {
     if (std::vsnprintf(text, sizeof(text), format, arguments) < 0) return;
     const LogFields fields = {{"directory", directory_}, {"text", text}};
     if (level == rocksdb::WARN_LEVEL) {
-      LogWarning("RocksDB", fields);
+      // Two come with every checkpoint.
+      LogDebug("RocksDB", fields);
     } else {
       LogError("RocksDB", fields);
     }

@@ -8,10 +8,10 @@
 
 namespace aftercare {
 
-// For rocksdb::Options::info_log: warnings and errors become our log lines with
-// `directory`, the rest is dropped. Left to itself RocksDB writes a file LOG
-// beside its data, and a disk without a byte free ends the process there: 7.8
-// asserts on a write after one that failed. Thread-safe.
+// For rocksdb::Options::info_log: errors become our log lines with `directory`,
+// warnings debug lines, the rest is dropped. Left to itself RocksDB writes a
+// file LOG beside its data, and a disk without a byte free ends the process
+// there: 7.8 asserts on a write after one that failed. Thread-safe.
 std::shared_ptr<rocksdb::Logger> RocksDbLog(std::string directory);
 
 }  // namespace aftercare

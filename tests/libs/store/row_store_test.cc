@@ -7,6 +7,7 @@
 #include <fstream>
 #include <random>
 #include <set>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -75,13 +76,15 @@ class RowStoreTest : public ::testing::Test {
   // What is on the disk once RocksDB has nothing more to flush or compact, as
   // after a kill -9; the store goes on with it.
   void Kill() {
-    std::set<std::string> seen;
-    while (seen != Files()) {
-      seen = Files();
+    std::set<std::string> before;
+    std::error_code error;
+    do {
+      before = Files();
       absl::SleepFor(absl::Milliseconds(300));
-    }
-    std::filesystem::copy(dir_ / "rows", dir_ / "killed",
-                          std::filesystem::copy_options::recursive);
+      std::filesystem::remove_all(dir_ / "killed");
+      std::filesystem::copy(dir_ / "rows", dir_ / "killed",
+                            std::filesystem::copy_options::recursive, error);
+    } while (error || before != Files());
     store_.reset();
     std::filesystem::remove_all(dir_ / "rows");
     std::filesystem::rename(dir_ / "killed", dir_ / "rows");
