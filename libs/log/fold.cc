@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 namespace aftercare::log {
@@ -36,20 +34,6 @@ void StampEvent(Record& record, int64_t claim, int64_t seq, bool more) {
   record.headers.emplace_back(kSeqHeader, absl::StrCat(seq));
   if (more) record.headers.emplace_back(kMoreHeader, "1");
 }
-
-namespace {
-
-// The number as this project writes it, or -1. Readers in other languages
-// compare the text, so nothing else may count here.
-int64_t NumberOf(absl::string_view text) {
-  int64_t number = 0;
-  const bool plain = !text.empty() && absl::ascii_isdigit(text.front()) &&
-                     absl::ascii_isdigit(text.back()) &&
-                     (text.front() != '0' || text.size() == 1);
-  return plain && absl::SimpleAtoi(text, &number) ? number : -1;
-}
-
-}  // namespace
 
 FoldStep Fold::Apply(StoredRecord record) {
   FoldStep step;
@@ -84,9 +68,10 @@ FoldStep Fold::Apply(StoredRecord record) {
     state_.next = 0;
     return step;
   }
+  // As texts, like readers in other languages.
   if (claim_text == nullptr || seq_text == nullptr || state_.claim < 0 ||
-      NumberOf(*claim_text) != state_.claim ||
-      NumberOf(*seq_text) != state_.next) {
+      *claim_text != absl::AlphaNum(state_.claim).Piece() ||
+      *seq_text != absl::AlphaNum(state_.next).Piece()) {
     step.kind = FoldStep::Kind::kVoid;
     ++void_records_;
     return step;

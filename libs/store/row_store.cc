@@ -194,7 +194,7 @@ std::unique_ptr<RowEntry> RowStore::Read(
   if (got.IsNotFound()) absent_.assign(key.data(), key.size());
   if (got.ok()) {
     entry->message.reset(prototype.New());
-    // Bytes that do not parse cannot come from Commit; the digest would tell.
+    // Bytes that do not parse cannot come from Write; the digest would tell.
     entry->message->ParsePartialFromArray(value.data(),
                                           static_cast<int>(value.size()));
     entry->stored = true;

@@ -45,6 +45,14 @@ class ShardFixture : public ::testing::Test {
     ASSERT_TRUE(log_->EnsureTopic(service_.topic(), 1).ok());
   }
 
+  // Of a shard that reads along, in a directory of its own.
+  shard::ShardOptions StandbyOptions() const {
+    shard::ShardOptions options = options_;
+    options.directory = dir_ / "standby";
+    options.follow = true;
+    return options;
+  }
+
   std::unique_ptr<shard::Shard> StartShard(shard::ShardOptions options) {
     auto shard =
         shard::Shard::Start(*log_, service_, 0, 1, std::move(options), clock_);

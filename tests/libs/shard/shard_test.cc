@@ -90,10 +90,7 @@ TEST_F(ShardTest, ACheckpointSeedsAnEmptyDisk) {
 TEST_F(ShardTest, AStandbyFollowsAndTakesOverWhenItIsPromoted) {
   Start();
   Fill(5);
-  ShardOptions standby_options = options_;
-  standby_options.directory = dir_ / "standby";
-  standby_options.follow = true;
-  const auto standby = StartShard(standby_options);
+  const auto standby = StartShard(StandbyOptions());
   const int64_t end = log_->End({service_.topic(), 0}).value();
   while (standby->Status().offset < end) std::this_thread::yield();
   EXPECT_EQ(standby->Status().state, ShardState::kFollowing);
@@ -119,10 +116,8 @@ TEST_F(ShardTest, AStandbyWithoutDiskSpaceWaitsForItAndSaysHowFarItIsBehind) {
   Start();
   Fill(5);
   std::atomic<int64_t> free{1000};
-  ShardOptions standby_options = options_;
-  standby_options.directory = dir_ / "standby";
+  ShardOptions standby_options = StandbyOptions();
   standby_options.end_interval = absl::Milliseconds(10);
-  standby_options.follow = true;
   standby_options.free_bytes = [&]() -> absl::StatusOr<int64_t> {
     return free;
   };
@@ -144,10 +139,7 @@ TEST_F(ShardTest, AStandbyWithoutDiskSpaceWaitsForItAndSaysHowFarItIsBehind) {
 TEST_F(ShardTest, AStandbyThatIsStartedAgainGoesOnFromItsRows) {
   Start();
   Fill(5);
-  ShardOptions standby_options = options_;
-  standby_options.directory = dir_ / "standby";
-  standby_options.follow = true;
-  auto standby = StartShard(standby_options);
+  auto standby = StartShard(StandbyOptions());
   const int64_t end = log_->End({service_.topic(), 0}).value();
   while (standby->Status().offset < end) std::this_thread::yield();
   standby.reset();
@@ -156,7 +148,7 @@ TEST_F(ShardTest, AStandbyThatIsStartedAgainGoesOnFromItsRows) {
   log_.reset();
   std::filesystem::remove_all(dir_ / "log");
   OpenLog();
-  standby = StartShard(standby_options);
+  standby = StartShard(StandbyOptions());
   while (standby->Status().state != ShardState::kFollowing) {
     std::this_thread::yield();
   }
@@ -579,10 +571,7 @@ TEST_F(ShardTest, AnUnknownFactStopsTheOwnerWithOffsetKeyAndReason) {
 TEST_F(ShardTest, ARecordThatIsNotOfAftercareIsVoidForEveryReader) {
   Start();
   Fill(1);
-  ShardOptions standby_options = options_;
-  standby_options.directory = dir_ / "standby";
-  standby_options.follow = true;
-  const auto standby = StartShard(standby_options);
+  const auto standby = StartShard(StandbyOptions());
   log::Record stranger;
   stranger.key = "companies/acme/customers/c1";
   stranger.value = "hello";
