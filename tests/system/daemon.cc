@@ -177,13 +177,14 @@ std::shared_ptr<rpc::Client> Daemon::client() const {
   return client_;
 }
 
-absl::StatusOr<std::string> Daemon::CallRaw(absl::string_view service,
-                                            absl::string_view method,
-                                            const std::string& request,
-                                            const std::string& actor,
-                                            absl::Duration deadline) const {
-  return client()->InvokeRaw(absl::StrCat("/", service, "/", method), request,
-                             {.actor = actor, .deadline = deadline});
+absl::StatusOr<std::string> Daemon::CallRaw(
+    absl::string_view service, absl::string_view method,
+    const std::string& request, const std::string& actor,
+    absl::Duration deadline,
+    std::map<std::string, std::string>* trailers) const {
+  return client()->InvokeRaw(
+      absl::StrCat("/", service, "/", method), request,
+      {.actor = actor, .deadline = deadline, .trailers = trailers});
 }
 
 absl::StatusOr<admin::v1::Status> Daemon::Status() const {

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -85,7 +86,8 @@ class Daemon {
   absl::StatusOr<std::string> CallRaw(
       absl::string_view service, absl::string_view method,
       const std::string& request, const std::string& actor,
-      absl::Duration deadline = absl::Seconds(60)) const;
+      absl::Duration deadline = absl::Seconds(60),
+      std::map<std::string, std::string>* trailers = nullptr) const;
 
   absl::StatusOr<admin::v1::Status> Status() const;
   absl::Status ApplyDemoHandbook() const;

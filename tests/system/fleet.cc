@@ -19,6 +19,7 @@
 #include "gtest/gtest.h"
 #include "libs/base/status_macros.h"
 #include "libs/log/fold.h"
+#include "libs/rpc/gateway.h"
 #include "tests/system/network.h"
 
 namespace aftercare::testing {
@@ -111,8 +112,9 @@ absl::Status Fleet::Start(int brokers) {
   } while (!applied.ok() && absl::Now() < until);
   RETURN_IF_ERROR(applied);
   return RegisterTechnicians([this](auto& random, auto service, auto method,
-                                    const auto& request, const auto& actor) {
-    return CallAny(random, service, method, request, actor);
+                                    const auto& request, const auto& actor,
+                                    std::string& from) {
+    return CallAny(random, service, method, request, actor, from);
   });
 }
 
@@ -184,15 +186,21 @@ absl::StatusOr<std::string> Fleet::CallAny(std::mt19937_64& random,
                                            absl::string_view service,
                                            absl::string_view method,
                                            const std::string& request,
-                                           const std::string& actor) {
+                                           const std::string& actor,
+                                           std::string& from) {
   int i = static_cast<int>(random() % static_cast<uint64_t>(members()));
   if (random() % 4 != 0) {
     i = absl::StrContains(service, "dispatch")
             ? kIntake + static_cast<int>(random() % kDispatch)
             : static_cast<int>(random() % kIntake);
   }
-  return members_[static_cast<size_t>(i)]->daemon->CallRaw(
-      service, method, request, actor, kCallDeadline);
+  const Member& member = *members_[static_cast<size_t>(i)];
+  std::map<std::string, std::string> trailers;
+  auto answer = member.daemon->CallRaw(service, method, request, actor,
+                                       kCallDeadline, &trailers);
+  from = absl::StrCat(absl::FormatTime(absl::Now()), " ", member.instance, " ",
+                      trailers[rpc::kPositionMetadata]);
+  return answer;
 }
 
 absl::Status Fleet::AwaitCalm() {

@@ -77,7 +77,8 @@ class Fleet {
                                       absl::string_view service,
                                       absl::string_view method,
                                       const std::string& request,
-                                      const std::string& actor);
+                                      const std::string& actor,
+                                      std::string& from);
 
   // Waits until each partition of intake and dispatch is served by one of the
   // members that run, and all of them say so.

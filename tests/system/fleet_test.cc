@@ -397,8 +397,9 @@ TEST_F(FleetTest, WhatCallersWereToldIsWhatTheTopicsHold) {
     callers.push_back(std::make_unique<Caller>(
         c, random_(),
         [this](auto& random, auto service, auto method, const auto& request,
-               const auto& actor) {
-          auto answer = fleet_.CallAny(random, service, method, request, actor);
+               const auto& actor, std::string& from) {
+          auto answer =
+              fleet_.CallAny(random, service, method, request, actor, from);
           answered_ += answer.ok() ? 1 : 0;
           return answer;
         }));

@@ -77,10 +77,11 @@ absl::Status RegisterTechnicians(const CallAny& call) {
       request.set_display_name("吴刚");
       request.add_skills("appliance");
       request.set_request_id(absl::StrCat("technician-", territory, "-", i));
+      std::string from;
       absl::Status made;
       do {
         made = call(random, kDispatch, "RegisterTechnician",
-                    request.SerializeAsString(), kDispatcher)
+                    request.SerializeAsString(), kDispatcher, from)
                    .status();
         if (!made.ok()) absl::SleepFor(absl::Milliseconds(50));
       } while (!made.ok() && absl::Now() < until);
@@ -96,7 +97,7 @@ absl::StatusOr<std::string> Caller::Insist(
   const std::string bytes = request.SerializeAsString();
   while (true) {
     ++history_.calls;
-    auto answer = call_(random_, service, method, bytes, actor);
+    auto answer = call_(random_, service, method, bytes, actor, from_);
     if (!OutcomeOpen(answer.status())) return answer;
     ++history_.unknown;
     absl::SleepFor(absl::Milliseconds(20));
@@ -129,6 +130,7 @@ std::string Caller::Command(absl::string_view service, absl::string_view method,
         absl::StrCat(id, ": etag ", etag, " after ", known));
   }
   known = std::max(known, etag);
+  told_[resource.name()] = from_;
   return resource.name();
 }
 
@@ -144,9 +146,9 @@ void Caller::Read(absl::string_view service, absl::string_view method,
   ++history_.reads;
   if (!answer.ok() || !found.ParseFromString(*answer) ||
       !absl::SimpleAtoi(found.etag(), &etag) || etag < etags.at(name)) {
-    history_.stale.push_back(absl::StrCat(name, ": ",
-                                          answer.status().ToString(), " etag ",
-                                          etag, " after ", etags.at(name)));
+    history_.stale.push_back(absl::StrCat(
+        name, ": ", answer.status().ToString(), " etag ", etag, " after ",
+        etags.at(name), ", from ", from_, "; told by ", told_[name]));
   }
 }
 

@@ -33,11 +33,12 @@ struct History {
   std::vector<std::string> stale;  // reads that did not see an OK before them
 };
 
-// One call to one process, whichever; it need not be well.
+// One call to one process, whichever; it need not be well. `from` says which
+// it was and how far its rows were.
 using CallAny = std::function<absl::StatusOr<std::string>(
     std::mt19937_64& random, absl::string_view service,
     absl::string_view method, const std::string& request,
-    const std::string& actor)>;
+    const std::string& actor, std::string& from)>;
 
 // Technicians for the callers' visits, two in each territory of the demo
 // handbook. Repeats until it is done, or for a minute.
@@ -78,6 +79,8 @@ class Caller {
   int commands_ = 0;
   std::vector<std::string> customers_;
   // The least etag that a read may show.
+  std::string from_;                         // of the last answer
+  std::map<std::string, std::string> told_;  // by whom of an etag
   std::map<std::string, int64_t> cases_;
   std::map<std::string, int64_t> orders_;
 };
