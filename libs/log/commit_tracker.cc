@@ -26,6 +26,17 @@ void CommitTracker::Failed(int64_t seq) {
   state_ = State::kInDoubt;
 }
 
+bool CommitTracker::Knows(int64_t sent, int64_t end) {
+  if (settled_ < sent || state_ != State::kGood) return false;
+  if (end <= known_end_ || !rules_.reads_look_at_the_end) return true;
+  // Reports that are still to come will show what lies before.
+  if (open_records() == 0) {
+    gap_to_ = end - 1;
+    state_ = State::kNeedsGap;
+  }
+  return false;
+}
+
 void CommitTracker::Advance() {
   while (state_ == State::kGood && !reports_.empty()) {
     const auto [seq, offset] = *reports_.begin();

@@ -10,7 +10,8 @@
 // seq are good, and each record lies just behind the last one known: then the
 // writer knows everything in between, and the fold counts its records. If a
 // report skips offsets, somebody else wrote there: the gap must be read and
-// folded before anything more is done.
+// folded before anything more is done. And whether what the writer knows is
+// still all there is (Knows), before it answers from it.
 
 #ifndef AFTERCARE_LIBS_LOG_COMMIT_TRACKER_H_
 #define AFTERCARE_LIBS_LOG_COMMIT_TRACKER_H_
@@ -25,11 +26,12 @@
 
 namespace aftercare::log {
 
-// The two checks of an acknowledgement. Only the protocol model switches one
-// off, to show that it finds the loss.
+// The two checks of an acknowledgement, and that of a read. Only the protocol
+// model switches one off, to show that it finds the fault.
 struct AckRules {
   bool every_earlier_seq = true;
   bool contiguous_offsets = true;
+  bool reads_look_at_the_end = true;
 };
 
 class CommitTracker {
@@ -53,6 +55,11 @@ class CommitTracker {
   // A delivery report, in any order.
   void Delivered(int64_t seq, int64_t offset);
   void Failed(int64_t seq);
+
+  // Whether the writer's first `sent` records, and all records before `end`,
+  // are known: then it knows what anybody was told before it asked for the end.
+  // False: not yet; or, with kNeedsGap, once the gap has been read.
+  bool Knows(int64_t sent, int64_t end);
 
   // The records of the partition from gap_from() through gap_to().
   void GapRecords(std::vector<StoredRecord> records);

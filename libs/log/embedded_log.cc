@@ -179,6 +179,7 @@ class EmbeddedLogImpl final : public EmbeddedLog {
       const TopicPartition& partition, int64_t offset) override;
   absl::StatusOr<int64_t> End(const TopicPartition& partition) override;
 
+  int64_t EndOf(const Partition& partition);
   void Enqueue(QueuedAppend append);
   absl::StatusOr<std::vector<StoredRecord>> Read(Partition& partition,
                                                  int64_t& position, int max,
@@ -235,6 +236,7 @@ class EmbeddedAppender final : public Appender {
     append.life = life_;
     log_.Enqueue(std::move(append));
   }
+  void AskEnd(EndCallback done) override { done(log_.EndOf(partition_)); }
 
  private:
   EmbeddedLogImpl& log_;
@@ -394,8 +396,12 @@ absl::StatusOr<std::unique_ptr<Reader>> EmbeddedLogImpl::OpenReader(
 
 absl::StatusOr<int64_t> EmbeddedLogImpl::End(const TopicPartition& partition) {
   ASSIGN_OR_RETURN(Partition * found, FindPartition(partition));
+  return EndOf(*found);
+}
+
+int64_t EmbeddedLogImpl::EndOf(const Partition& partition) {
   std::lock_guard lock(mutex_);
-  return found->visible_end;
+  return partition.visible_end;
 }
 
 void EmbeddedLogImpl::Enqueue(QueuedAppend append) {

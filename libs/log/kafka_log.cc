@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <list>
 #include <mutex>
 #include <thread>
@@ -128,6 +129,10 @@ class Undertaker {
 // the timeouts and the limits it has.
 constexpr absl::Duration kMaxWaiting = absl::Milliseconds(200);
 
+// How long the end of a partition may be asked for. A new leader takes longer;
+// who waits for the answer can ask again.
+constexpr absl::Duration kAskPatience = absl::Seconds(2);
+
 // A partition's writer: gathers while records are on the wire, and hands all of
 // it to the client when they are acknowledged. Left to itself the client keeps
 // a core busy as soon as it has more requests to send than may be under way
@@ -174,14 +179,42 @@ class Producer {
     }
   }
 
-  // No callback runs after it. What is on the wire may still arrive.
-  void Abandon() {
-    std::lock_guard lock(life_mutex_);
-    alive_ = false;
-    stopping_.store(true);
+  void AskEnd(EndCallback done) {
+    {
+      std::lock_guard lock(mutex_);
+      asking_.push_back(std::move(done));
+    }
+    asked_.notify_one();
   }
 
-  // Takes as long as the network lets it. After Serve has returned.
+  // The thread that asks for the end: the client can only do it blocking.
+  void ServeEnds() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      asked_.wait(lock,
+                  [this] { return stopping_.load() || !asking_.empty(); });
+      if (stopping_.load()) return;
+      const std::vector<EndCallback> asking = std::exchange(asking_, {});
+      lock.unlock();
+      const absl::StatusOr<int64_t> end =
+          QueryEnd(client_.get(), partition_, kAskPatience, "end");
+      for (const EndCallback& done : asking) Report(done, end);
+      lock.lock();
+    }
+  }
+
+  // No callback runs after it. What is on the wire may still arrive.
+  void Abandon() {
+    {
+      std::scoped_lock lock(life_mutex_, mutex_);
+      alive_ = false;
+      stopping_.store(true);
+    }
+    asked_.notify_one();
+  }
+
+  // Takes as long as the network lets it. After Serve and ServeEnds have
+  // returned.
   void End() {
     rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE |
                                       RD_KAFKA_PURGE_F_INFLIGHT |
@@ -275,9 +308,11 @@ class Producer {
   ClientPtr client_;
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
-  std::list<Sent> sent_;          // guarded by mutex_; on the wire
-  std::vector<Waiting> waiting_;  // guarded by mutex_, in order
-  absl::Time waiting_since_;      // guarded by mutex_
+  std::list<Sent> sent_;             // guarded by mutex_; on the wire
+  std::vector<Waiting> waiting_;     // guarded by mutex_, in order
+  absl::Time waiting_since_;         // guarded by mutex_
+  std::vector<EndCallback> asking_;  // guarded by mutex_
+  std::condition_variable asked_;
   std::mutex life_mutex_;
   bool alive_ = true;  // guarded by life_mutex_
 };
@@ -288,13 +323,16 @@ class KafkaAppender final : public Appender {
                 std::shared_ptr<Undertaker> undertaker)
       : producer_(std::move(producer)),
         undertaker_(std::move(undertaker)),
-        poller_([producer = producer_] { producer->Serve(); }) {}
+        poller_([producer = producer_] { producer->Serve(); }),
+        asker_([producer = producer_] { producer->ServeEnds(); }) {}
 
   ~KafkaAppender() override {
     producer_->Abandon();
     auto poller = std::make_shared<std::thread>(std::move(poller_));
-    undertaker_->Bury([producer = std::move(producer_), poller] {
+    auto asker = std::make_shared<std::thread>(std::move(asker_));
+    undertaker_->Bury([producer = std::move(producer_), poller, asker] {
       poller->join();
+      asker->join();
       producer->End();
     });
   }
@@ -306,11 +344,13 @@ class KafkaAppender final : public Appender {
     }
     producer_->Append(std::move(record), std::move(done));
   }
+  void AskEnd(EndCallback done) override { producer_->AskEnd(std::move(done)); }
 
  private:
   std::shared_ptr<Producer> producer_;
   std::shared_ptr<Undertaker> undertaker_;
   std::thread poller_;
+  std::thread asker_;
 };
 
 // A consumer with one assigned partition.

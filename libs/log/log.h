@@ -74,10 +74,14 @@ struct StoredRecord {
 // more).
 using DeliveryCallback = std::function<void(absl::StatusOr<int64_t>)>;
 
+// Called exactly once per AskEnd.
+using EndCallback = std::function<void(absl::StatusOr<int64_t>)>;
+
 // Appends to one partition in call order. Thread-compatible: one caller at a
 // time. Destroying it abandons what is in flight: after the destructor has
 // returned no callback runs any more, and abandoned records have an unknown
-// outcome. A callback must not destroy its own appender.
+// outcome. A callback must not destroy its own appender. What holds for
+// deliveries holds for the answers to AskEnd too.
 class Appender {
  public:
   virtual ~Appender() = default;
@@ -87,6 +91,13 @@ class Appender {
   // can take no more at present, INVALID_ARGUMENT when the record is greater
   // than kMaxRecordBytes. `done` may run before Append returns.
   virtual void Append(Record record, DeliveryCallback done) = 0;
+
+  // Where the partition ends at some moment after the call: every record that
+  // any writer was told of before lies below. Who finds nothing foreign up to
+  // there knew all there was to know when it asked. Never blocks; `done` runs
+  // on a thread of the log, or before AskEnd returns. UNAVAILABLE when the log
+  // does not answer.
+  virtual void AskEnd(EndCallback done) = 0;
 };
 
 // Reads one partition in offset order. Thread-compatible.

@@ -533,13 +533,9 @@ void RegisterAdminService(Server& server, const Gateway& gateway,
           respond(actor.status());
           return;
         }
-        if (!executor.Run([admin, info, request, respond] {
-              respond(admin->Handle(info, *request));
-            })) {
-          respond(WithRetryDelay(
-              Refuse(common::v1::REASON_OVERLOADED, "too many queries wait"),
-              absl::Milliseconds(200)));
-        }
+        executor.RunOr(respond, [admin, info, request, respond] {
+          respond(admin->Handle(info, *request));
+        });
       });
 }
 

@@ -20,11 +20,11 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-// Until a shard is up nobody's roles are known: that is not a refusal.
-absl::Status RightsKnown(shard::Shard& shard) {
-  if (shard::IsReadable(shard.Status().state)) return absl::OkStatus();
-  // As the shard itself says it.
-  return shard.Snapshot().status();
+shard::Freshness FreshnessOf(const CallInfo& info) {
+  const auto it = info.metadata.find(kFreshnessMetadata);
+  return it != info.metadata.end() && it->second == "any"
+             ? shard::Freshness::kAny
+             : shard::Freshness::kConfirmed;
 }
 
 }  // namespace
@@ -71,6 +71,12 @@ bool Executor::Run(std::function<void()> work) {
   return true;
 }
 
+absl::Status Executor::Full() {
+  return WithRetryDelay(
+      Refuse(common::v1::REASON_OVERLOADED, "too many queries wait"),
+      absl::Milliseconds(200));
+}
+
 void Executor::Loop() {
   while (true) {
     std::function<void()> work;
@@ -86,11 +92,11 @@ void Executor::Loop() {
 }
 
 Gateway::Gateway(const Hosts& hosts, const Authenticator& authenticator,
-                 Executor& executor, Router& router, GatewayOptions options,
+                 Executors& executors, Router& router, GatewayOptions options,
                  Clock& clock)
     : hosts_(hosts),
       authenticator_(authenticator),
-      executor_(executor),
+      executors_(executors),
       router_(router),
       operators_(options.operators.begin(), options.operators.end()),
       clock_(clock) {}
@@ -204,16 +210,19 @@ void Gateway::Handle(const Hosted& host, CallInfo info,
     return;
   }
   if (method->query != nullptr) {
-    // One boundary's rows: quick enough for this thread.
-    auto answer = AnswerPart(host, info, *request, {partition});
-    if (!answer.ok()) {
-      respond(answer.status());
-    } else {
-      respond(answer->response->SerializeAsString());
-    }
+    AnswerPart(host, info, request, {partition}, executors_.quick,
+               [respond = std::move(respond)](
+                   absl::StatusOr<shard::PartialAnswer> answer) {
+                 if (!answer.ok()) {
+                   respond(answer.status());
+                 } else {
+                   respond(answer->response->SerializeAsString());
+                 }
+               });
     return;
   }
-  if (absl::Status known = RightsKnown(*shard); !known.ok()) {
+  // Until a shard is up nobody's roles are known: that is not a refusal.
+  if (absl::Status known = shard->Readable(); !known.ok()) {
     respond(known);
     return;
   }
@@ -259,51 +268,102 @@ void Gateway::Command(shard::Shard& shard, const shard::Service::Method& method,
                });
 }
 
-absl::StatusOr<shard::PartialAnswer> Gateway::AnswerPart(
+absl::StatusOr<Gateway::Part> Gateway::PartOf(
     const Hosted& host, const CallInfo& info, const Message& request,
     const std::vector<int>& partitions) const {
-  const auto* method = host.service->FindMethod(info.method->name());
-  if (method == nullptr || method->query == nullptr || partitions.empty()) {
+  Part part;
+  part.method = host.service->FindMethod(info.method->name());
+  if (part.method == nullptr || part.method->query == nullptr ||
+      partitions.empty()) {
     return Refuse(common::v1::REASON_METHOD_UNKNOWN,
                   "this server does not know the query");
   }
-  std::vector<std::shared_ptr<shard::Shard>> shards;
   for (const int partition : partitions) {
     if (partition < 0 || partition >= host.partitions()) {
       return InvalidField("partitions", "is out of range");
     }
     auto shard = host.Find(partition);
     if (shard == nullptr) return NotHere(host, partition);
-    RETURN_IF_ERROR(RightsKnown(*shard));
-    shards.push_back(std::move(shard));
+    RETURN_IF_ERROR(shard->Readable());
+    part.shards.push_back(std::move(shard));
   }
-  ASSIGN_OR_RETURN(const std::string name, method->fields.NameOf(request));
-  ASSIGN_OR_RETURN(std::string actor, Authorize(info, CompanyOf(name)));
+  ASSIGN_OR_RETURN(const std::string name, part.method->fields.NameOf(request));
+  part.company = std::string(CompanyOf(name));
+  ASSIGN_OR_RETURN(part.actor, Authorize(info, part.company));
+  return part;
+}
+
+absl::StatusOr<shard::PartialAnswer> Gateway::Run(
+    const Part& part, const CallInfo& info, const Message& request,
+    const std::vector<Read>& reads) const {
   if (clock_.Now() >= info.deadline) {
     return Refuse(common::v1::REASON_DEADLINE_PASSED,
                   "the deadline passed before the query was answered");
   }
   shard::PartialAnswer answer;
-  std::vector<std::unique_ptr<RowReader>> readers;
-  std::string position;
   shard::QueryContext context;
   context.now = clock_.Now();
-  context.actor = std::move(actor);
+  context.actor = part.actor;
   context.places = &answer.places;
-  for (const auto& shard : shards) {
+  for (const Read& read : reads) context.shards.push_back(read.rows.get());
+  const auto policy = part.shards.front()->PolicyAt(part.company, context.now);
+  context.policy = policy.get();
+  ASSIGN_OR_RETURN(answer.response, part.method->query(context, request));
+  return answer;
+}
+
+void Gateway::AnswerPart(const Hosted& host, const CallInfo& info,
+                         std::shared_ptr<const Message> request,
+                         const std::vector<int>& partitions, Executor& executor,
+                         PartDone done) const {
+  auto prepared = PartOf(host, info, *request, partitions);
+  if (!prepared.ok()) {
+    done(prepared.status());
+    return;
+  }
+  const auto part = std::make_shared<Part>(*std::move(prepared));
+  const shard::Freshness freshness = FreshnessOf(info);
+  std::string position;
+  for (const auto& shard : part->shards) {
     const shard::ShardStatus status = shard->Status();
     absl::StrAppend(&position, position.empty() ? "" : ", ", status.service,
                     "/", status.partition, " claim=", status.claim,
                     " offset=", status.offset);
-    ASSIGN_OR_RETURN(auto reader, shard->Snapshot());
-    context.shards.push_back(reader.get());
-    readers.push_back(std::move(reader));
   }
-  if (info.label != nullptr) info.label(kPositionMetadata, position);
-  const auto policy = shards.front()->PolicyAt(CompanyOf(name), context.now);
-  context.policy = policy.get();
-  ASSIGN_OR_RETURN(answer.response, method->query(context, request));
-  return answer;
+  if (freshness == shard::Freshness::kAny) {
+    absl::StrAppend(&position, " unconfirmed");
+  }
+  const auto gathering = std::make_shared<Gathering<Read>>(
+      partitions.size(),
+      [this, &executor, part, info, request = std::move(request), position,
+       done = std::move(done)](absl::StatusOr<std::vector<Read>> reads) {
+        if (!reads.ok()) {
+          done(reads.status());
+          return;
+        }
+        if (info.label != nullptr) info.label(kPositionMetadata, position);
+        std::sort(reads->begin(), reads->end(),
+                  [](const Read& a, const Read& b) {
+                    return a.partition < b.partition;
+                  });
+        executor.RunOr(
+            done,
+            [this, part, info, request, done,
+             all = std::make_shared<std::vector<Read>>(*std::move(reads))] {
+              done(Run(*part, info, *request, *all));
+            });
+      });
+  for (size_t i = 0; i < partitions.size(); ++i) {
+    part->shards[i]->Read(
+        freshness, [gathering, partition = partitions[i]](
+                       absl::StatusOr<std::unique_ptr<RowReader>> rows) {
+          if (rows.ok()) {
+            gathering->Take(Read{partition, *std::move(rows)});
+          } else {
+            gathering->Take(rows.status());
+          }
+        });
+  }
 }
 
 namespace {
@@ -356,14 +416,10 @@ void Gateway::QueryEverywhere(const Hosted& host, CallInfo info,
   const auto run_here =
       [this, &host, here, info,
        request](std::shared_ptr<Gathering<shard::PartialAnswer>> gathering) {
-        auto work = [this, &host, here, info, request, gathering] {
-          gathering->Take(AnswerPart(host, info, *request, here));
-        };
-        if (!executor_.Run(std::move(work))) {
-          gathering->Take(WithRetryDelay(
-              Refuse(common::v1::REASON_OVERLOADED, "too many queries wait"),
-              absl::Milliseconds(200)));
-        }
+        AnswerPart(host, info, request, here, executors_.scans,
+                   [gathering](absl::StatusOr<shard::PartialAnswer> part) {
+                     gathering->Take(std::move(part));
+                   });
       };
   if (elsewhere.empty()) {
     run_here(gather(1));

@@ -13,8 +13,9 @@
 //
 // Answers are labelled with trailing metadata `x-aftercare-position`:
 // "<service>/<partition> claim=<c> offset=<o>", several joined by ", ": they
-// hold everything before that offset. An owner that does not know yet that it
-// has been deposed answers queries from the past; the label says from which.
+// hold everything before that offset. With `x-aftercare-freshness: any` a query
+// may be answered from the past by an owner that does not know yet that it has
+// been deposed, or is in doubt; the label then ends in " unconfirmed".
 
 #ifndef AFTERCARE_LIBS_RPC_GATEWAY_H_
 #define AFTERCARE_LIBS_RPC_GATEWAY_H_
@@ -43,9 +44,12 @@
 namespace aftercare::rpc {
 
 inline constexpr char kPositionMetadata[] = "x-aftercare-position";
+// Set to `any` by the caller of a query: rows that may be behind what others
+// were told will do. Such an answer comes also while the log is away.
+inline constexpr char kFreshnessMetadata[] = "x-aftercare-freshness";
 
-// A few threads for answers that take longer (scans), so that callbacks never
-// block. Thread-safe.
+// A few threads for queries, so that callbacks and shards never wait for them.
+// Thread-safe.
 class Executor {
  public:
   Executor(int threads, size_t max_queued);
@@ -53,7 +57,14 @@ class Executor {
   // False when the queue is full; the work is then not taken.
   bool Run(std::function<void()> work);
 
+  // Run, or OVERLOADED as the answer.
+  template <typename Done, typename Work>
+  void RunOr(const Done& done, Work work) {
+    if (!Run(std::move(work))) done(Full());
+  }
+
  private:
+  static absl::Status Full();
   void Loop();
   const size_t max_queued_;
   std::mutex mutex_;
@@ -68,11 +79,17 @@ struct GatewayOptions {
   std::vector<std::string> operators;
 };
 
+// For queries: those on one boundary must not wait for long scans.
+struct Executors {
+  Executor quick{2, 4096};
+  Executor scans{2, 256};
+};
+
 // Thread-safe. Everything given must outlive it.
 class Gateway {
  public:
   Gateway(const Hosts& hosts, const Authenticator& authenticator,
-          Executor& executor, Router& router, GatewayOptions options,
+          Executors& executors, Router& router, GatewayOptions options,
           Clock& clock = SystemClock());
 
   // Binds all services.
@@ -88,12 +105,13 @@ class Gateway {
   absl::Status AuthorizePeer(const CallInfo& call) const;
 
   // What `partitions` of the service, which must run here, answer to a query;
-  // `info` is that of the query itself. Checks rights. Blocks as long as the
-  // scan takes.
-  absl::StatusOr<shard::PartialAnswer> AnswerPart(
-      const Hosted& host, const CallInfo& info,
-      const google::protobuf::Message& request,
-      const std::vector<int>& partitions) const;
+  // `info` is that of the query itself. Checks rights. `done` runs on a thread
+  // of `executor`, on one of a shard, or before it returns.
+  using PartDone = std::function<void(absl::StatusOr<shard::PartialAnswer>)>;
+  void AnswerPart(const Hosted& host, const CallInfo& info,
+                  std::shared_ptr<const google::protobuf::Message> request,
+                  const std::vector<int>& partitions, Executor& executor,
+                  PartDone done) const;
 
  private:
   // What a call is about.
@@ -106,6 +124,24 @@ class Gateway {
     // An id was chosen by the request_id, as the owner will choose it again.
     bool id_derived = false;
   };
+  // One process's part of a query.
+  struct Part {
+    const shard::Service::Method* method = nullptr;
+    std::vector<std::shared_ptr<shard::Shard>> shards;
+    std::string company;
+    std::string actor;
+  };
+  struct Read {
+    int partition = 0;
+    std::unique_ptr<RowReader> rows;
+  };
+  absl::StatusOr<Part> PartOf(const Hosted& host, const CallInfo& info,
+                              const google::protobuf::Message& request,
+                              const std::vector<int>& partitions) const;
+  absl::StatusOr<shard::PartialAnswer> Run(
+      const Part& part, const CallInfo& info,
+      const google::protobuf::Message& request,
+      const std::vector<Read>& reads) const;
   void Handle(const Hosted& hosted, CallInfo info,
               std::shared_ptr<google::protobuf::Message> request,
               Responder respond) const;
@@ -123,7 +159,7 @@ class Gateway {
 
   const Hosts& hosts_;
   const Authenticator& authenticator_;
-  Executor& executor_;
+  Executors& executors_;
   Router& router_;
   absl::flat_hash_set<std::string> operators_;
   Clock& clock_;

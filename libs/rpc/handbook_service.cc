@@ -75,7 +75,7 @@ std::shared_ptr<shard::Shard> AnyShard(const Hosts& hosts) {
 }
 
 absl::StatusOr<std::string> Get(
-    shard::Shard& shard, const handbook::v1::GetHandbookRequest& request) {
+    const RowReader& rows, const handbook::v1::GetHandbookRequest& request) {
   absl::Time at = absl::Now();
   if (request.has_at_time()) {
     if (!IsValid(request.at_time())) {
@@ -83,18 +83,21 @@ absl::StatusOr<std::string> Get(
     }
     at = FromProto(request.at_time());
   }
-  const auto policy = shard.PolicyAt(request.name(), at);
-  if (policy == nullptr) return NotFound(request.name());
-  return policy->handbook().SerializeAsString();
+  const handbook::v1::Handbook* in_force = nullptr;
+  if (const auto* known = rows.Find(shard::kHandbooks, request.name())) {
+    for (const auto& version : known->versions()) {
+      if (FromProto(version.effective_time()) <= at) in_force = &version;
+    }
+  }
+  if (in_force == nullptr) return NotFound(request.name());
+  return in_force->SerializeAsString();
 }
 
 absl::StatusOr<std::string> List(
-    shard::Shard& shard,
+    const RowReader& rows,
     const handbook::v1::ListHandbookVersionsRequest& request) {
-  auto rows = shard.Snapshot();
-  if (!rows.ok()) return rows.status();
   handbook::v1::ListHandbookVersionsResponse response;
-  if (const auto* known = (*rows)->Find(shard::kHandbooks, request.name())) {
+  if (const auto* known = rows.Find(shard::kHandbooks, request.name())) {
     for (const auto& version : known->versions()) {
       auto* shown = response.add_versions();
       shown->set_company(version.company());
@@ -145,14 +148,27 @@ void RegisterHandbookService(Server& server, const Gateway& gateway,
       Apply(hosts, router, info, *actor,
             static_cast<const handbook::v1::ApplyHandbookRequest&>(*request),
             std::move(respond));
-    } else if (info.method->name() == "GetHandbook") {
-      respond(Get(*shard, static_cast<const handbook::v1::GetHandbookRequest&>(
-                              *request)));
-    } else {
-      respond(List(
-          *shard, static_cast<const handbook::v1::ListHandbookVersionsRequest&>(
-                      *request)));
+      return;
     }
+    // A row of one company: quick enough for the shard's thread.
+    shard->Read(
+        shard::Freshness::kConfirmed,
+        [get = info.method->name() == "GetHandbook", request,
+         respond = std::move(respond)](
+            absl::StatusOr<std::unique_ptr<RowReader>> rows) {
+          if (!rows.ok()) {
+            respond(rows.status());
+          } else if (get) {
+            respond(Get(**rows,
+                        static_cast<const handbook::v1::GetHandbookRequest&>(
+                            *request)));
+          } else {
+            respond(List(
+                **rows,
+                static_cast<const handbook::v1::ListHandbookVersionsRequest&>(
+                    *request)));
+          }
+        });
   });
 }
 

@@ -94,16 +94,16 @@ absl::Status SubmitHandbook(const Hosts& hosts, const CallInfo& info,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> Query(const Gateway& gateway, const Hosts& hosts,
-                                  CallInfo info,
-                                  const peer::v1::QueryRequest& request) {
+absl::Status Query(const Gateway& gateway, const Hosts& hosts, CallInfo info,
+                   const peer::v1::QueryRequest& request, Executor& executor,
+                   const Responder& respond) {
   ASSIGN_OR_RETURN(const Hosted* host, HostOf(hosts, request.service()));
   info.method = host->service->descriptor()->FindMethodByName(request.method());
   if (info.method == nullptr) {
     return Refuse(common::v1::REASON_METHOD_UNKNOWN,
                   "this server does not know the method");
   }
-  const std::unique_ptr<Message> inner(
+  const std::shared_ptr<Message> inner(
       google::protobuf::MessageFactory::generated_factory()
           ->GetPrototype(info.method->input_type())
           ->New());
@@ -111,19 +111,25 @@ absl::StatusOr<std::string> Query(const Gateway& gateway, const Hosts& hosts,
     return Refuse(common::v1::REASON_REQUEST_MALFORMED,
                   "the bytes are no request of the method");
   }
-  ASSIGN_OR_RETURN(const shard::PartialAnswer answer,
-                   gateway.AnswerPart(*host, info, *inner,
-                                      {request.partitions().begin(),
-                                       request.partitions().end()}));
-  peer::v1::QueryResponse response;
-  response.set_response(answer.response->SerializeAsString());
-  response.set_list(answer.places.list);
-  for (const auto& entry : answer.places.entries) {
-    auto* place = response.add_places();
-    place->set_key(entry.key);
-    place->set_id(entry.id);
-  }
-  return response.SerializeAsString();
+  gateway.AnswerPart(
+      *host, info, inner,
+      {request.partitions().begin(), request.partitions().end()}, executor,
+      [respond](absl::StatusOr<shard::PartialAnswer> answer) {
+        if (!answer.ok()) {
+          respond(answer.status());
+          return;
+        }
+        peer::v1::QueryResponse response;
+        response.set_response(answer->response->SerializeAsString());
+        response.set_list(answer->places.list);
+        for (const auto& entry : answer->places.entries) {
+          auto* place = response.add_places();
+          place->set_key(entry.key);
+          place->set_id(entry.id);
+        }
+        respond(response.SerializeAsString());
+      });
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -137,20 +143,13 @@ void RegisterPeerService(Server& server, const Gateway& gateway,
                                  std::shared_ptr<Message> request,
                                  Responder respond) {
     const std::string& name = info.method->name();
+    absl::Status status;
     if (name == "Query") {
-      if (!executor.Run([&gateway, &hosts, info, request, respond] {
-            respond(
-                Query(gateway, hosts, info,
-                      static_cast<const peer::v1::QueryRequest&>(*request)));
-          })) {
-        respond(WithRetryDelay(
-            Refuse(common::v1::REASON_OVERLOADED, "too many queries wait"),
-            absl::Milliseconds(200)));
-      }
-      return;
-    }
-    absl::Status status = gateway.AuthorizePeer(info);
-    if (status.ok()) {
+      // In the name of who asked, whose rights are checked there.
+      status = Query(gateway, hosts, info,
+                     static_cast<const peer::v1::QueryRequest&>(*request),
+                     executor, respond);
+    } else if (status = gateway.AuthorizePeer(info); status.ok()) {
       status =
           name == "Submit"
               ? Submit(hosts, info,

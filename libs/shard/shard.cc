@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
+#include <future>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -138,6 +139,14 @@ bool IsBusinessRefusal(const absl::Status& status) {
          !absl::IsDataLoss(status);
 }
 
+absl::Status NotConfirmed() {
+  return WithRetryDelay(
+      Refuse(common::v1::REASON_LOG_UNAVAILABLE,
+             "the log cannot be asked just now whether this process still owns "
+             "the partition"),
+      absl::Seconds(1));
+}
+
 class ShardImpl final : public Shard {
  public:
   ShardImpl(log::Log& log, const Service& service, int partition,
@@ -189,9 +198,21 @@ class ShardImpl final : public Shard {
              std::make_shared<handbook::v1::Handbook>(handbook)});
   }
 
-  absl::StatusOr<std::unique_ptr<RowReader>> Snapshot() override {
-    ASSIGN_OR_RETURN(auto store, Written());
-    return std::make_unique<PinnedSnapshot>(std::move(store));
+  void Read(Freshness freshness, ReadCallback done) override {
+    ReadStore({freshness,
+               [done = std::move(done)](
+                   absl::StatusOr<std::shared_ptr<store::RowStore>> store) {
+                 if (!store.ok()) {
+                   done(store.status());
+                 } else {
+                   done(std::make_unique<PinnedSnapshot>(*std::move(store)));
+                 }
+               }});
+  }
+
+  absl::Status Readable() const override {
+    std::lock_guard lock(mutex_);
+    return readable_ ? absl::OkStatus() : NotServing();
   }
 
   std::shared_ptr<const handbook::Policy> PolicyAt(absl::string_view company,
@@ -224,20 +245,34 @@ class ShardImpl final : public Shard {
     Waiting waiting;
     absl::StatusOr<CommandResult> result;
   };
+  // Who wants the store with all that has been acknowledged written.
+  struct Reader {
+    Freshness freshness;
+    std::function<void(absl::StatusOr<std::shared_ptr<store::RowStore>>)> done;
+  };
+  // What waits for one look at the log's end.
+  struct Unconfirmed {
+    std::vector<Answer> answers;
+    std::vector<Reader> readers;
+    // Of ours: records sent before, whose events the answers may have seen.
+    int64_t sent = 0;
+    std::optional<absl::StatusOr<int64_t>> end;  // once it is known
+  };
   // A command's events on their way through the log.
   struct Group {
     int64_t last_seq = 0;
     int64_t bytes = 0;
     store::Turn turn;
     common::v1::ShardMeta position;  // counters after it
-    // The command itself, then answers that saw its rows.
-    std::vector<Answer> answers;
+    Answer answer;
   };
+  // What the log has answered: to an append, or where it ends.
   struct Delivery {
     uint64_t generation = 0;
     int64_t seq = 0;
     absl::StatusOr<int64_t> offset = 0;
   };
+  static constexpr int64_t kEnd = -2;  // as a seq
   enum class Leave { kStop, kReclaim, kReopen };
 
   void Enqueue(Waiting waiting);
@@ -256,13 +291,21 @@ class ShardImpl final : public Shard {
   // Serve, but for rows that are left unwritten.
   Leave Decide();
   bool HandleDeliveries(std::vector<Delivery> deliveries);
+  // Reads what others have appended between records of ours.
+  bool ReadGaps();
   // What the log has acknowledged counts, and is answered.
   void AcceptDone();
   absl::Status WriteRows();
-  // Nothing can be read until the shard serves again; who waits is told.
-  void Unreadable();
-  // The store, with all that has been acknowledged written. Any thread.
+  void ReadStore(Reader reader);
+  // For threads that may block.
   absl::StatusOr<std::shared_ptr<store::RowStore>> Written();
+  // Asks for the log's end if somebody waits for it.
+  void AskEnd();
+  // Gives the answers that rest on rows, if the log has confirmed these. False:
+  // the partition is lost or in doubt, or the rows cannot be written.
+  bool Confirm();
+  // Nothing more is confirmed: commands are decided again, readers refused.
+  void DropUnconfirmed(const absl::Status& refusal);
   void Process(Waiting waiting);
   void DecideAndSend(Waiting waiting);
   absl::StatusOr<std::vector<AnyDraft>> DecideHandbook(const Waiting& waiting);
@@ -298,20 +341,17 @@ class ShardImpl final : public Shard {
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;                   // guarded by mutex_
-  bool following_ = false;                  // guarded by mutex_
-  bool accepting_ = false;                  // guarded by mutex_
-  bool readable_ = false;                   // guarded by mutex_
+  bool stopping_ = false;   // guarded by mutex_
+  bool following_ = false;  // guarded by mutex_
+  bool accepting_ = false;  // guarded by mutex_
+  bool readable_ = false;   // guarded by mutex_
+  bool serving_ = false;    // the thread looks at readers_; guarded by mutex_
   std::deque<Waiting> queue_;               // guarded by mutex_
   std::vector<Delivery> inbox_;             // guarded by mutex_
   std::shared_ptr<store::RowStore> store_;  // set under mutex_
-  // Rows are written in stretches, or as soon as somebody wants to read.
-  int64_t accepted_ = 0;  // times that rows were accepted; guarded by mutex_
-  int64_t written_ = 0;   // of these, written; guarded by mutex_
-  std::condition_variable written_changed_;
-  std::atomic<int> readers_{0};  // that wait for it
-  ShardStatus status_;           // guarded by mutex_; without digest
-  absl::uint128 digest_ = 0;     // guarded by mutex_
+  std::vector<Reader> readers_;             // guarded by mutex_
+  ShardStatus status_;                      // guarded by mutex_; without digest
+  absl::uint128 digest_ = 0;                // guarded by mutex_
   PolicyBook policies_;
 
   // The shard's thread only, from here on.
@@ -322,6 +362,8 @@ class ShardImpl final : public Shard {
   absl::Time behind_since_ = absl::InfiniteFuture();
   std::unique_ptr<log::CommitTracker> tracker_;
   std::deque<Group> in_flight_;
+  Unconfirmed gathering_;             // asked for next
+  std::optional<Unconfirmed> asked_;  // the log has been asked
   int64_t in_flight_bytes_ = 0;
   absl::Time oldest_send_;
   absl::Time oldest_unwritten_;
@@ -424,7 +466,7 @@ absl::Status ShardImpl::OpenStore() {
   options.write_buffer_bytes = options_.write_buffer_bytes;
   options.block_cache_bytes = options_.block_cache_bytes;
   options.cached_rows = options_.cached_rows;
-  Unreadable();
+  SetState(ShardState::kReplaying);
   {
     std::shared_ptr<store::RowStore> old;
     std::lock_guard lock(mutex_);
@@ -736,15 +778,13 @@ void ShardImpl::ResolveInFlight(const Replayer& replayer) {
   const int64_t settled = replayer.SettledOf(claim_);
   std::vector<Waiting> again;
   for (Group& group : in_flight_) {
-    for (size_t i = 0; i < group.answers.size(); ++i) {
-      Answer& answer = group.answers[i];
-      if (answer.waiting.done == nullptr) continue;
-      if (group.last_seq < settled) {
-        answer.waiting.done(std::move(answer.result));
-      } else {
-        // Never happened, and what was read from it neither: once more.
-        again.push_back(std::move(answer.waiting));
-      }
+    Answer& answer = group.answer;
+    if (answer.waiting.done == nullptr) continue;
+    if (group.last_seq < settled) {
+      answer.waiting.done(std::move(answer.result));
+    } else {
+      // Never happened: once more.
+      again.push_back(std::move(answer.waiting));
     }
   }
   in_flight_.clear();
@@ -803,12 +843,10 @@ void ShardImpl::Run() {
     if (leave == Leave::kStop) break;
     const bool deposed =
         tracker_->state() == log::CommitTracker::State::kDemoted;
+    open = leave != Leave::kReopen;
     // Who was deposed knows that its rows are not the newest.
-    SetState(deposed ? ShardState::kReplaying : ShardState::kInDoubt);
-    if (leave == Leave::kReopen) {
-      open = false;
-      Unreadable();
-    }
+    SetState(deposed || !open ? ShardState::kReplaying : ShardState::kInDoubt);
+    DropUnconfirmed(NotConfirmed());
     LogWarning("shard claims again",
                {{"topic", topic_partition_.topic},
                 {"partition", absl::StrCat(topic_partition_.partition)},
@@ -826,52 +864,120 @@ void ShardImpl::Run() {
              "the outcome is unknown; repeat with the same request_id"),
       absl::Seconds(1));
   for (Group& group : in_flight_) {
-    for (Answer& answer : group.answers) {
-      if (answer.waiting.done != nullptr) answer.waiting.done(unknown);
-    }
+    Answer& answer = group.answer;
+    if (answer.waiting.done != nullptr) answer.waiting.done(unknown);
   }
   in_flight_.clear();
+  const absl::Status stopping = WithRetryDelay(
+      Refuse(common::v1::REASON_SHUTTING_DOWN, "the server is stopping"),
+      absl::Seconds(1));
+  DropUnconfirmed(stopping);
   std::deque<Waiting> queued;
   {
     std::lock_guard lock(mutex_);
     accepting_ = readable_ = false;
     queued.swap(queue_);
   }
-  for (Waiting& waiting : queued) {
-    waiting.done(WithRetryDelay(
-        Refuse(common::v1::REASON_SHUTTING_DOWN, "the server is stopping"),
-        absl::Seconds(1)));
-  }
+  for (Waiting& waiting : queued) waiting.done(stopping);
   DropAppender();
   for (std::thread& thread : dropping_) thread.join();
-  Unreadable();
   std::lock_guard lock(mutex_);
   store_.reset();
 }
 
-void ShardImpl::Unreadable() {
+void ShardImpl::ReadStore(Reader reader) {
+  absl::StatusOr<std::shared_ptr<store::RowStore>> now;
   {
     std::lock_guard lock(mutex_);
-    readable_ = accepting_ = false;
-    written_ = accepted_;
+    if (!readable_) {
+      now = NotServing();
+    } else if (!serving_) {
+      // All of it has been written.
+      now = store_;
+      if (reader.freshness == Freshness::kConfirmed) now = NotConfirmed();
+    } else if (readers_.size() >=
+               static_cast<size_t>(options_.max_queued_commands)) {
+      now = WithRetryDelay(Refuse(common::v1::REASON_OVERLOADED,
+                                  "too many reads wait for this shard"),
+                           absl::Milliseconds(100));
+    } else {
+      readers_.push_back(std::move(reader));
+      wake_.notify_one();
+      return;
+    }
   }
-  written_changed_.notify_all();
+  reader.done(std::move(now));
 }
 
 absl::StatusOr<std::shared_ptr<store::RowStore>> ShardImpl::Written() {
-  std::unique_lock lock(mutex_);
-  if (!readable_) return NotServing();
-  const int64_t accepted = accepted_;
-  if (written_ < accepted) {
-    ++readers_;
-    wake_.notify_one();
-    const bool written = written_changed_.wait_for(
-        lock, absl::ToChronoMilliseconds(options_.append_timeout),
-        [&] { return written_ >= accepted; });
-    --readers_;
-    if (!readable_ || !written) return NotServing();
+  // Shared: it must outlive the call that fulfils it.
+  const auto told = std::make_shared<
+      std::promise<absl::StatusOr<std::shared_ptr<store::RowStore>>>>();
+  ReadStore({Freshness::kAny,
+             [told](absl::StatusOr<std::shared_ptr<store::RowStore>> store) {
+               told->set_value(std::move(store));
+             }});
+  return told->get_future().get();
+}
+
+void ShardImpl::AskEnd() {
+  if (asked_.has_value() ||
+      (gathering_.answers.empty() && gathering_.readers.empty())) {
+    return;
   }
-  return store_;
+  asked_ = std::exchange(gathering_, {});
+  asked_->sent = tracker_->sent_records();
+  appender_->AskEnd(
+      [this, generation = generation_](absl::StatusOr<int64_t> end) {
+        std::lock_guard lock(mutex_);
+        inbox_.push_back({generation, kEnd, std::move(end)});
+        if (inbox_.size() == 1) wake_.notify_one();
+      });
+}
+
+bool ShardImpl::Confirm() {
+  if (!asked_.has_value() || !asked_->end.has_value()) return true;
+  const absl::StatusOr<int64_t>& end = *asked_->end;
+  if (end.ok()) {
+    if (!tracker_->Knows(asked_->sent, *end)) {
+      if (tracker_->state() == log::CommitTracker::State::kGood) return true;
+      if (!ReadGaps()) return false;
+    }
+    if (!asked_->readers.empty() && !WriteRows().ok()) return false;
+  }
+  Unconfirmed confirmed = *std::exchange(asked_, std::nullopt);
+  for (Answer& answer : confirmed.answers) {
+    answer.waiting.done(end.ok() ? std::move(answer.result) : NotConfirmed());
+  }
+  for (Reader& reader : confirmed.readers) {
+    if (end.ok()) {
+      reader.done(store_);
+    } else {
+      reader.done(NotConfirmed());
+    }
+  }
+  return true;
+}
+
+void ShardImpl::DropUnconfirmed(const absl::Status& refusal) {
+  std::vector<Reader> readers;
+  {
+    std::lock_guard lock(mutex_);
+    readers.swap(readers_);
+    auto first = queue_.begin();
+    for (Unconfirmed* unconfirmed :
+         {asked_.has_value() ? &*asked_ : nullptr, &gathering_}) {
+      if (unconfirmed == nullptr) continue;
+      for (Answer& answer : unconfirmed->answers) {
+        first = queue_.insert(first, std::move(answer.waiting)) + 1;
+      }
+      std::move(unconfirmed->readers.begin(), unconfirmed->readers.end(),
+                std::back_inserter(readers));
+    }
+  }
+  asked_.reset();
+  gathering_ = {};
+  for (Reader& reader : readers) reader.done(refusal);
 }
 
 absl::Status ShardImpl::WriteRows() {
@@ -882,17 +988,18 @@ absl::Status ShardImpl::WriteRows() {
               {"problem", std::string(written.message())}});
     return written;
   }
-  {
-    std::lock_guard lock(mutex_);
-    written_ = accepted_;
-  }
-  written_changed_.notify_all();
   return absl::OkStatus();
 }
 
 ShardImpl::Leave ShardImpl::Serve() {
+  {
+    std::lock_guard lock(mutex_);
+    serving_ = true;
+  }
   Leave leave = Decide();
   if (!WriteRows().ok() && leave != Leave::kStop) leave = Leave::kReopen;
+  std::lock_guard lock(mutex_);
+  serving_ = false;
   return leave;
 }
 
@@ -913,6 +1020,7 @@ ShardImpl::Leave ShardImpl::Decide() {
         tracker_->open_records() < options_.max_inflight_records &&
         in_flight_bytes_ < options_.max_inflight_bytes;
     std::vector<Delivery> deliveries;
+    std::vector<Reader> readers;
     bool stop = false;
     batch.clear();
     {
@@ -920,10 +1028,11 @@ ShardImpl::Leave ShardImpl::Decide() {
       wake_.wait_for(
           lock, absl::ToChronoMilliseconds(options_.timer_interval), [&] {
             return !inbox_.empty() || (can_send && !queue_.empty()) ||
-                   (readers_ > 0 && written_ < accepted_) ||
-                   (stopping_ && in_flight_.empty());
+                   !readers_.empty() ||
+                   (stopping_ && in_flight_.empty() && !asked_.has_value());
           });
       deliveries.swap(inbox_);
+      readers.swap(readers_);
       stop = stopping_;
       if (can_send && !stop) {
         // A stretch of commands at once; the log groups them into one write.
@@ -934,22 +1043,36 @@ ShardImpl::Leave ShardImpl::Decide() {
       }
     }
     store_->Evict();
-    const bool good = HandleDeliveries(std::move(deliveries));
+    bool good = HandleDeliveries(std::move(deliveries));
     AcceptDone();
     absl::Status written;
-    if (readers_ > 0 || store_->unwritten() >= kStretchBytes ||
+    std::vector<Reader> any;
+    for (Reader& reader : readers) {
+      (reader.freshness == Freshness::kAny ? any : gathering_.readers)
+          .push_back(std::move(reader));
+    }
+    if (!any.empty() || store_->unwritten() >= kStretchBytes ||
         (store_->unwritten() > 0 && now - oldest_unwritten_ > kWriteEvery)) {
       written = WriteRows();
     }
-    if (!written.ok() || !good) {
+    for (Reader& reader : any) {
+      if (written.ok()) {
+        reader.done(store_);
+      } else {
+        reader.done(NotConfirmed());
+      }
+    }
+    good = good && written.ok() && Confirm();
+    if (!good) {
       // Commands taken but not decided go back to the front, in order.
       std::lock_guard lock(mutex_);
       queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()),
                     std::make_move_iterator(batch.end()));
-      return written.ok() ? Leave::kReclaim : Leave::kReopen;
+      return store_->broken() ? Leave::kReopen : Leave::kReclaim;
     }
     for (Waiting& waiting : batch) Process(std::move(waiting));
-    if (stop && in_flight_.empty()) return Leave::kStop;
+    AskEnd();
+    if (stop && in_flight_.empty() && !asked_.has_value()) return Leave::kStop;
     if (!in_flight_.empty() &&
         SteadyNow() - oldest_send_ > options_.append_timeout) {
       if (stop) return Leave::kStop;
@@ -961,28 +1084,35 @@ ShardImpl::Leave ShardImpl::Decide() {
 bool ShardImpl::HandleDeliveries(std::vector<Delivery> deliveries) {
   for (const Delivery& delivery : deliveries) {
     if (delivery.generation != generation_) continue;
+    if (delivery.seq == kEnd) {
+      if (asked_.has_value()) asked_->end = delivery.offset;
+      continue;
+    }
     if (delivery.offset.ok()) {
       tracker_->Delivered(delivery.seq, *delivery.offset);
     } else {
       tracker_->Failed(delivery.seq);
     }
-    while (tracker_->state() == log::CommitTracker::State::kNeedsGap) {
-      // The log may take its time.
-      if (!WriteRows().ok()) return false;
-      std::vector<log::StoredRecord> gap;
-      auto reader = log_.OpenReader(topic_partition_, tracker_->gap_from());
-      if (!reader.ok()) return false;
-      while ((*reader)->position() <= tracker_->gap_to()) {
-        auto batch = (*reader)->Read(kReadBatch, options_.append_timeout);
-        if (!batch.ok() || batch->empty()) return false;
-        for (log::StoredRecord& record : *batch) {
-          if (record.offset <= tracker_->gap_to()) {
-            gap.push_back(std::move(record));
-          }
+    if (!ReadGaps()) return false;
+  }
+  return true;
+}
+
+bool ShardImpl::ReadGaps() {
+  while (tracker_->state() == log::CommitTracker::State::kNeedsGap) {
+    std::vector<log::StoredRecord> gap;
+    auto reader = log_.OpenReader(topic_partition_, tracker_->gap_from());
+    if (!reader.ok()) return false;
+    while ((*reader)->position() <= tracker_->gap_to()) {
+      auto batch = (*reader)->Read(kReadBatch, options_.append_timeout);
+      if (!batch.ok() || batch->empty()) return false;
+      for (log::StoredRecord& record : *batch) {
+        if (record.offset <= tracker_->gap_to()) {
+          gap.push_back(std::move(record));
         }
       }
-      tracker_->GapRecords(std::move(gap));
     }
+    tracker_->GapRecords(std::move(gap));
   }
   return tracker_->state() == log::CommitTracker::State::kGood;
 }
@@ -991,41 +1121,32 @@ void ShardImpl::AcceptDone() {
   const std::vector<log::CommitTracker::Done> done = tracker_->TakeDone();
   if (done.empty()) return;
   if (store_->unwritten() == 0) oldest_unwritten_ = SteadyNow();
-  std::vector<std::vector<Answer>> answers;
+  std::vector<Answer> answers;
+  answers.reserve(done.size());
   for (const auto& entry : done) {
     Group& group = in_flight_.front();
     group.position.set_claim(claim_);
     group.position.set_next_seq(entry.last_seq + 1);
     group.position.set_offset(entry.end_offset);
     store_->Accept(std::move(group.turn), std::move(group.position));
-    answers.push_back(std::move(group.answers));
+    answers.push_back(std::move(group.answer));
     in_flight_bytes_ -= group.bytes;
     in_flight_.pop_front();
   }
   oldest_send_ = SteadyNow();
-  {
-    std::lock_guard lock(mutex_);
-    ++accepted_;
-  }
   PublishPosition();
-  for (auto& group : answers) {
-    for (Answer& answer : group) {
-      if (answer.waiting.done != nullptr) {
-        answer.waiting.done(std::move(answer.result));
-      }
+  for (Answer& answer : answers) {
+    if (answer.waiting.done != nullptr) {
+      answer.waiting.done(std::move(answer.result));
     }
   }
 }
 
-// An answer that may rest on rows whose events are still on their way waits
-// for them.
+// What leaves no event rests on rows: on those whose events are still on their
+// way, and on there being no others that this shard does not know of.
 void ShardImpl::Reply(Waiting waiting, absl::StatusOr<CommandResult> result) {
   if (waiting.done == nullptr) return;
-  if (in_flight_.empty()) {
-    waiting.done(std::move(result));
-    return;
-  }
-  in_flight_.back().answers.push_back({std::move(waiting), std::move(result)});
+  gathering_.answers.push_back({std::move(waiting), std::move(result)});
 }
 
 void ShardImpl::Process(Waiting waiting) {
@@ -1278,7 +1399,7 @@ bool ShardImpl::SendGroup(Waiting waiting, const CommandContext& context,
   }
   if (in_flight_.empty()) oldest_send_ = SteadyNow();
   in_flight_bytes_ += group.bytes;
-  group.answers.push_back({std::move(waiting), std::move(result)});
+  group.answer = {std::move(waiting), std::move(result)};
   in_flight_.push_back(std::move(group));
 
   const uint64_t generation = generation_;
@@ -1429,6 +1550,17 @@ absl::StatusOr<Shard::Verdict> ShardImpl::Verify(const std::string& scratch) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::unique_ptr<RowReader>> Shard::Snapshot(
+    Freshness freshness) {
+  // Shared: it must outlive the call that fulfils it.
+  const auto told = std::make_shared<
+      std::promise<absl::StatusOr<std::unique_ptr<RowReader>>>>();
+  Read(freshness, [told](absl::StatusOr<std::unique_ptr<RowReader>> rows) {
+    told->set_value(std::move(rows));
+  });
+  return told->get_future().get();
+}
 
 absl::StatusOr<std::unique_ptr<Shard>> Shard::Start(
     log::Log& log, const Service& service, int partition, int partitions,

@@ -7,9 +7,15 @@
 // decides, appends, acknowledges, applies - the five steps of the design.
 //
 // What a caller can rely on: when `done` gets OK, the command's events are in
-// the log for ever and every later read of this shard sees them. When it gets
-// UNAVAILABLE or DEADLINE_EXCEEDED the outcome may be unknown; repeating the
-// command with the same request_id has one effect.
+// the log for ever and every later read, of whatever shard, sees them. When it
+// gets UNAVAILABLE or DEADLINE_EXCEEDED the outcome may be unknown; repeating
+// the command with the same request_id has one effect.
+//
+// Another process may have claimed the partition without this shard knowing
+// yet. Its events are void then, and what rests on its rows alone - reads,
+// refusals, repeated answers - waits until it has seen where the log ends at a
+// moment after the question, and that nobody else has claimed up to there. One
+// look serves all who wait.
 
 #ifndef AFTERCARE_LIBS_SHARD_SHARD_H_
 #define AFTERCARE_LIBS_SHARD_SHARD_H_
@@ -81,7 +87,13 @@ enum class ShardState {
   kFollowing
 };
 
-// Whether the rows of a shard in that state are current and may be read.
+// What is read may be behind what others were told, see Read.
+enum class Freshness { kConfirmed, kAny };
+
+using ReadCallback =
+    std::function<void(absl::StatusOr<std::unique_ptr<RowReader>>)>;
+
+// Whether a shard in that state has rows that are of use to somebody.
 inline bool IsReadable(ShardState state) {
   return state == ShardState::kServing || state == ShardState::kReadOnly ||
          state == ShardState::kInDoubt;
@@ -175,10 +187,20 @@ class Shard {
                               std::string actor, absl::Time deadline,
                               CommandCallback done) = 0;
 
-  // Rows at one moment, containing everything acknowledged before the call:
-  // waits until the shard's thread has written it. Each reader is for one
-  // thread. UNAVAILABLE while replaying or halted.
-  virtual absl::StatusOr<std::unique_ptr<RowReader>> Snapshot() = 0;
+  // Rows at one moment. kConfirmed: containing everything that anybody was told
+  // before the call; UNAVAILABLE while the log does not answer. kAny:
+  // containing what this shard has told; also while it is in doubt. UNAVAILABLE
+  // while replaying or halted. Never blocks; `done` runs once, on the shard's
+  // thread or before Read returns, and must not block. Each reader is for one
+  // thread.
+  virtual void Read(Freshness freshness, ReadCallback done) = 0;
+
+  // Read, waited for: not for threads that must not block.
+  absl::StatusOr<std::unique_ptr<RowReader>> Snapshot(
+      Freshness freshness = Freshness::kConfirmed);
+
+  // Why nothing can be read at all; OK if something can.
+  virtual absl::Status Readable() const = 0;
 
   // The company's policy in force at `at`; null when there is none. Never
   // blocks for long; usable from any thread once serving.

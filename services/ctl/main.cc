@@ -39,6 +39,7 @@
 #include "libs/process/logging.h"
 #include "libs/process/random.h"
 #include "libs/rpc/client.h"
+#include "libs/rpc/gateway.h"
 #include "services/ctl/fields.h"
 #include "services/ctl/import.h"
 #include "services/ctl/log_copy.h"
@@ -72,6 +73,7 @@ struct Globals {
   std::string request_id;
   absl::Duration deadline = absl::Seconds(30);
   bool json = false;
+  bool any = false;  // rows that may be behind will do
 };
 
 // "--name value" pairs in order; a flag without a value is "true".
@@ -199,6 +201,7 @@ class Ctl {
     call.actor = globals_.actor;
     call.deadline = globals_.deadline;
     call.retry = retry;
+    if (globals_.any) call.metadata[rpc::kFreshnessMetadata] = "any";
     return call;
   }
 
@@ -234,7 +237,7 @@ class Ctl {
     std::cout
         << "aftercarectl [--server H:P] [--actor NAME] [--json] [--deadline "
            "30s]"
-           " [--request-id ID]\n"
+           " [--request-id ID] [--any]\n"
            "  SERVICE METHOD [--field value ...] [--request '{JSON}' | "
            "--request @FILE]\n"
            "  help SERVICE | help SERVICE METHOD\n"
@@ -774,7 +777,7 @@ int Main(int argc, char** argv) {
       value = word.substr(equals + 1);
       word.resize(equals);
     } else if (word != "json" && word != "dry-run" && word != "follow" &&
-               word != "help" && i + 1 < argc &&
+               word != "help" && word != "any" && i + 1 < argc &&
                !absl::StartsWith(argv[i + 1], "--")) {
       value = argv[++i];
     } else {
@@ -788,6 +791,8 @@ int Main(int argc, char** argv) {
       globals.request_id = value;
     } else if (word == "json") {
       globals.json = value != "false";
+    } else if (word == "any") {
+      globals.any = value != "false";
     } else if (word == "deadline") {
       auto deadline = handbook::ParseDuration(value);
       if (!deadline.ok())

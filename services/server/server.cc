@@ -135,7 +135,7 @@ class Process {
   std::unique_ptr<rpc::Owners> owners_;
   std::unique_ptr<rpc::Router> router_;
   std::unique_ptr<rpc::Authenticator> authenticator_;
-  std::unique_ptr<rpc::Executor> executor_;
+  rpc::Executors executors_;
   std::unique_ptr<rpc::Gateway> gateway_;
   std::vector<std::unique_ptr<Owned>> owned_;  // fixed before the server starts
   std::unique_ptr<rpc::Server> server_;
@@ -230,18 +230,17 @@ absl::Status Process::MakeServer() {
   }
   if (kafka()) owners_ = std::make_unique<rpc::Owners>(*log_);
   router_ = std::make_unique<rpc::Router>(owners_.get());
-  executor_ = std::make_unique<rpc::Executor>(2, 256);
   gateway_ = std::make_unique<rpc::Gateway>(
-      hosts_, *authenticator_, *executor_, *router_,
+      hosts_, *authenticator_, executors_, *router_,
       rpc::GatewayOptions{options_.operators});
   rpc::ServerOptions server_options;
   server_options.observer = metrics_->observer();
   server_ = std::make_unique<rpc::Server>(server_options);
   gateway_->Register(*server_);
   rpc::RegisterHandbookService(*server_, *gateway_, hosts_, *router_);
-  rpc::RegisterPeerService(*server_, *gateway_, hosts_, *executor_);
-  rpc::RegisterAdminService(*server_, *gateway_, hosts_, *log_, *executor_,
-                            Control(),
+  rpc::RegisterPeerService(*server_, *gateway_, hosts_, executors_.scans);
+  rpc::RegisterAdminService(*server_, *gateway_, hosts_, *log_,
+                            executors_.scans, Control(),
                             {options_.data + "/scratch", options_.data});
   return absl::OkStatus();
 }

@@ -183,9 +183,9 @@ class Intake {
   const std::shared_ptr<const shard::Service> service_;
   rpc::Hosts hosted_;
   const rpc::InsecureDevIdentity identity_;
-  rpc::Executor executor_{1, 100};
+  rpc::Executors executors_;
   rpc::Router router_{nullptr};
-  rpc::Gateway gateway_{hosted_, identity_, executor_, router_, {}};
+  rpc::Gateway gateway_{hosted_, identity_, executors_, router_, {}};
   rpc::Server server_;
   std::unique_ptr<Calls> calls_;
 };

@@ -229,6 +229,23 @@ TEST_P(LogContractTest, EndIsOnePastTheLastRecord) {
   EXPECT_EQ(*log_->End({topic_, 1}), 0);
 }
 
+// What one writer was told before another asks, the other hears of.
+TEST_P(LogContractTest, AnEndThatIsAskedForCoversWhatAnyWriterWasToldBefore) {
+  const auto asked_end = [](Appender& appender) {
+    const auto told = std::make_shared<std::promise<absl::StatusOr<int64_t>>>();
+    appender.AskEnd(
+        [told](absl::StatusOr<int64_t> end) { told->set_value(end); });
+    return told->get_future().get();
+  };
+  auto idle = OpenAppender();
+  auto busy = OpenAppender();
+  EXPECT_EQ(asked_end(*idle).value_or(-1), 0);
+  for (int i = 0; i < 20; ++i) {
+    const int64_t offset = AppendNumbers(*busy, 1).front();
+    EXPECT_EQ(asked_end(*idle).value_or(-1), offset + 1);
+  }
+}
+
 TEST_P(LogContractTest, EmptyPartitionGivesNothingAndNoError) {
   auto reader = OpenReader(0);
   for (int i = 0; i < 2; ++i) {

@@ -8,10 +8,12 @@
 //   no command counts twice
 //   each command was decided on exactly the state of its prefix
 //   a command's events count all or not at all
+//   a read shows every command that was acknowledged before it began
 //
-// With either check of the acknowledgement removed the model must find a
-// violation: else it would prove nothing.
+// With any check of the code removed the model must find a violation: else it
+// would prove nothing.
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -95,6 +97,7 @@ class Schedule {
     return violation_;
   }
 
+  int64_t reads() const { return reads_; }
   int64_t acknowledged() const {
     return static_cast<int64_t>(acknowledged_.size());
   }
@@ -108,8 +111,15 @@ class Schedule {
     int64_t claim = -1;
     // Commands that count in what this owner has folded, and those it has sent
     // on top: what it decides on.
-    int settled = 0;
+    std::vector<int> settled;
     std::deque<std::pair<int64_t, int>> sent;  // last seq, command
+    // A read, the log's answer to it once it is there.
+    struct Read {
+      std::set<int> acknowledged;  // to anybody, when it began
+      int64_t sent = 0;
+      std::optional<int64_t> end;
+    };
+    std::optional<Read> read;
     std::deque<Report> reports;
   };
 
@@ -121,7 +131,7 @@ class Schedule {
   void Step() {
     const int o = Pick(static_cast<int>(owners_.size()));
     Owner& owner = owners_[o];
-    switch (Pick(10)) {
+    switch (Pick(13)) {
       case 0:
         if (Chance(30)) StartClaim(o);
         return;
@@ -141,6 +151,11 @@ class Schedule {
           Arrive(Pick(static_cast<int>(network_.size())));
         }
         return;
+      case 7:
+      case 8:
+      case 9:
+        if (owner.tracker != nullptr) Read(owner);
+        return;
       default:
         if (!owner.reports.empty()) TakeReport(owner);
         return;
@@ -154,6 +169,7 @@ class Schedule {
     owner.claiming = true;
     owner.tracker.reset();
     owner.reports.clear();
+    owner.read.reset();
     network_.push_back({o, owner.generation, -1,
                         MakeClaim({absl::StrCat("owner", o), "", ""})});
   }
@@ -162,7 +178,8 @@ class Schedule {
     Owner& owner = owners_[o];
     const int size = 1 + Pick(3);
     const int command = next_command_++;
-    const int prefix = owner.settled + static_cast<int>(owner.sent.size());
+    const int prefix =
+        static_cast<int>(owner.settled.size() + owner.sent.size());
     const int64_t first = owner.tracker->Sent(size);
     for (int i = 0; i < size; ++i) {
       Record record;
@@ -222,7 +239,7 @@ class Schedule {
     owner.claiming = false;
     std::vector<Record> through(partition_.begin(),
                                 partition_.begin() + offset + 1);
-    owner.settled = static_cast<int>(ReadAll(through).commands.size());
+    owner.settled = ReadAll(through).commands;
     owner.sent.clear();
     owner.claim = offset;
     owner.tracker = std::make_unique<CommitTracker>(offset, rules_);
@@ -239,6 +256,20 @@ class Schedule {
     } else {
       owner.tracker->Failed(report.seq);
     }
+    ReadGaps(owner);
+    for (const auto& done : owner.tracker->TakeDone()) {
+      while (!owner.sent.empty() && owner.sent.front().first <= done.last_seq) {
+        acknowledged_.insert(owner.sent.front().second);
+        owner.settled.push_back(owner.sent.front().second);
+        owner.sent.pop_front();
+      }
+    }
+    if (owner.tracker->state() != CommitTracker::State::kGood) {
+      owner.tracker.reset();  // stops; claims again some time
+    }
+  }
+
+  void ReadGaps(Owner& owner) {
     while (owner.tracker->state() == CommitTracker::State::kNeedsGap) {
       std::vector<StoredRecord> gap;
       for (int64_t at = owner.tracker->gap_from();
@@ -247,16 +278,33 @@ class Schedule {
       }
       owner.tracker->GapRecords(std::move(gap));
     }
-    for (const auto& done : owner.tracker->TakeDone()) {
-      while (!owner.sent.empty() && owner.sent.front().first <= done.last_seq) {
-        acknowledged_.insert(owner.sent.front().second);
-        owner.sent.pop_front();
-        ++owner.settled;
+  }
+
+  // Begins a read, lets the log say where it ends, or answers if that is known.
+  void Read(Owner& owner) {
+    if (!owner.read.has_value()) {
+      owner.read = {acknowledged_, owner.tracker->sent_records(), {}};
+      return;
+    }
+    if (!owner.read->end.has_value()) {
+      owner.read->end = static_cast<int64_t>(partition_.size());
+      return;
+    }
+    if (!owner.tracker->Knows(owner.read->sent, *owner.read->end)) {
+      ReadGaps(owner);
+      if (owner.tracker->state() != CommitTracker::State::kGood) {
+        owner.tracker.reset();
+      }
+      return;
+    }
+    ++reads_;
+    for (const int command : owner.read->acknowledged) {
+      if (std::count(owner.settled.begin(), owner.settled.end(), command) ==
+          0) {
+        violation_ = absl::StrCat("a read does not show command ", command);
       }
     }
-    if (owner.tracker->state() != CommitTracker::State::kGood) {
-      owner.tracker.reset();  // stops; claims again some time
-    }
+    owner.read.reset();
   }
 
   void Check() {
@@ -286,6 +334,7 @@ class Schedule {
   std::vector<Record> partition_;
   std::set<int> acknowledged_;
   int next_command_ = 0;
+  int64_t reads_ = 0;
   std::string violation_;
 };
 
@@ -315,16 +364,24 @@ TEST(ProtocolModelTest, WithoutTheOffsetCheckTheModelFindsALoss) {
             -1);
 }
 
+TEST(ProtocolModelTest, WithoutALookAtTheEndTheModelFindsAStaleRead) {
+  std::string what;
+  EXPECT_NE(FirstViolation({.reads_look_at_the_end = false}, kSchedules, what),
+            -1);
+}
+
 // The model itself must get somewhere: commands are acknowledged, records are
 // void, owners take over from each other.
 TEST(ProtocolModelTest, SchedulesAcknowledgeTakeOverAndWasteRecords) {
   int64_t acknowledged = 0;
+  int64_t reads = 0;
   int64_t claims = 0;
   int64_t voids = 0;
   for (uint64_t seed = 1; seed <= 500; ++seed) {
     Schedule schedule(seed, {});
     ASSERT_EQ(schedule.Run(), "") << "seed " << seed;
     acknowledged += schedule.acknowledged();
+    reads += schedule.reads();
     Fold fold;
     int64_t offset = 0;
     for (const Record& record : schedule.partition()) {
@@ -334,6 +391,7 @@ TEST(ProtocolModelTest, SchedulesAcknowledgeTakeOverAndWasteRecords) {
     }
   }
   EXPECT_GT(acknowledged, 500);
+  EXPECT_GT(reads, 300);
   EXPECT_GT(claims, 1000);
   EXPECT_GT(voids, 500);
 }

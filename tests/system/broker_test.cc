@@ -19,6 +19,7 @@
 #include "libs/base/refusal.h"
 #include "libs/log/fold.h"
 #include "libs/log/kafka_log.h"
+#include "libs/rpc/gateway.h"
 #include "libs/testing/temp_dir.h"
 #include "tests/contract/dev_kafka.h"
 #include "tests/libs/rpc/http_get.h"
@@ -95,6 +96,18 @@ class BrokerTest : public ::testing::Test {
         .status();
   }
 
+  absl::Status Read(const std::string& id, const std::string& freshness) const {
+    intake::v1::GetCustomerRequest request;
+    request.set_name("companies/acme/customers/" + id);
+    return daemon_.client()
+        ->InvokeRaw(absl::StrCat("/", kIntake, "/GetCustomer"),
+                    request.SerializeAsString(),
+                    {.actor = "agent-li",
+                     .deadline = kDeadline,
+                     .metadata = {{rpc::kFreshnessMetadata, freshness}}})
+        .status();
+  }
+
   // How often each customer was registered, by everything that counts.
   std::map<std::string, int> Registered() const {
     log::KafkaLogOptions options;
@@ -154,7 +167,11 @@ TEST_F(BrokerTest, AProcessLivesOnWithoutItsBroker) {
     }
   };
   for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(Read("c-0", ""), absl::OkStatus());
     ASSERT_EQ(kafka_->Node("kill", kNode), absl::OkStatus());
+    // Whether this process still owns the partition nobody can say now.
+    EXPECT_EQ(Read("c-0", "any"), absl::OkStatus());
+    EXPECT_EQ(ReasonOf(Read("c-0", "")), "LOG_UNAVAILABLE");
     // Under way while the broker dies: in the shards, perhaps in the log.
     expect_a_reason(1 + 20 * round, 11 + 20 * round);
     ASSERT_TRUE(AwaitHealth(HealthCheckResponse::NOT_SERVING)) << daemon_.Log();

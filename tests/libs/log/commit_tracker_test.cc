@@ -86,6 +86,24 @@ TEST(CommitTrackerTest, ForeignClaimInTheGapDemotes) {
   EXPECT_TRUE(tracker.TakeDone().empty());
 }
 
+TEST(CommitTrackerTest, AnEndBehindWhatIsKnownIsAGap) {
+  CommitTracker tracker(0);
+  tracker.Sent(1);
+  EXPECT_FALSE(tracker.Knows(1, 1));
+  EXPECT_FALSE(tracker.Knows(0, 2));
+  EXPECT_EQ(tracker.state(), State::kGood);
+  tracker.Delivered(0, 1);
+  EXPECT_TRUE(tracker.Knows(1, 2));
+  EXPECT_FALSE(tracker.Knows(1, 4));
+  ASSERT_EQ(tracker.state(), State::kNeedsGap);
+  EXPECT_EQ(tracker.gap_from(), 2);
+  EXPECT_EQ(tracker.gap_to(), 3);
+  // A stranger's, then a later owner's.
+  tracker.GapRecords({Event(2, 7, 0), {3, MakeClaim({"b", "n", "b:1"})}});
+  EXPECT_EQ(tracker.state(), State::kDemoted);
+  EXPECT_EQ(DoneSeqs(tracker), std::vector<int64_t>{0});
+}
+
 TEST(CommitTrackerTest, ClaimBehindOurRecordLeavesItDone) {
   CommitTracker tracker(0);
   tracker.Sent(1);

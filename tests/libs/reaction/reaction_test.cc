@@ -73,9 +73,10 @@ class GatedShard final : public shard::Shard {
     shard_->SubmitHandbook(handbook, std::move(actor), deadline,
                            std::move(done));
   }
-  absl::StatusOr<std::unique_ptr<RowReader>> Snapshot() override {
-    return shard_->Snapshot();
+  void Read(shard::Freshness freshness, shard::ReadCallback done) override {
+    shard_->Read(freshness, std::move(done));
   }
+  absl::Status Readable() const override { return shard_->Readable(); }
   std::shared_ptr<const handbook::Policy> PolicyAt(absl::string_view company,
                                                    absl::Time at) override {
     ++handbook_lookups_;

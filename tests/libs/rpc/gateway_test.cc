@@ -122,7 +122,7 @@ TEST_F(GatewayTest, AMethodThatNamesNoRoleIsClosedToAll) {
 TEST_F(GatewayTest, WithoutAWayToKnowWhoActsNobodyIsBelieved) {
   ASSERT_TRUE(Register("c-1").ok());
   const NoIdentity nobody;
-  Gateway gateway(hosted_, nobody, executor_, router_,
+  Gateway gateway(hosted_, nobody, executors_, router_,
                   {.operators = {"operator"}});
   Server server;
   gateway.Register(server);

@@ -29,9 +29,8 @@ class FakeShard final : public shard::Shard {
   void Submit(shard::Command, shard::CommandCallback) override {}
   void SubmitHandbook(const handbook::v1::Handbook&, std::string, absl::Time,
                       shard::CommandCallback) override {}
-  absl::StatusOr<std::unique_ptr<RowReader>> Snapshot() override {
-    return absl::UnimplementedError("");
-  }
+  void Read(shard::Freshness, shard::ReadCallback) override {}
+  absl::Status Readable() const override { return absl::OkStatus(); }
   std::shared_ptr<const handbook::Policy> PolicyAt(absl::string_view company,
                                                    absl::Time) override {
     return company == "companies/acme" ? policy_ : nullptr;

@@ -57,7 +57,7 @@ class Process {
     }
     gateway_.Register(server_);
     RegisterHandbookService(server_, gateway_, hosts_, router_);
-    RegisterPeerService(server_, gateway_, hosts_, executor_);
+    RegisterPeerService(server_, gateway_, hosts_, executors_.scans);
     EXPECT_TRUE(server_.Start("127.0.0.1:0").ok());
     address_ = absl::StrCat("127.0.0.1:", server_.port());
     router_.Announce(address_);
@@ -128,8 +128,8 @@ class Process {
   Owners owners_;
   Router router_{&owners_};
   InsecureDevIdentity identity_;
-  Executor executor_{1, 16};
-  Gateway gateway_{hosts_, identity_, executor_, router_,
+  Executors executors_;
+  Gateway gateway_{hosts_, identity_, executors_, router_,
                    GatewayOptions{.operators = {"operator"}}};
   Server server_;
   std::unique_ptr<Client> client_;

@@ -64,15 +64,16 @@ class RpcFixture : public ::testing::Test {
     ASSERT_TRUE(metrics.ok()) << metrics.status();
     metrics_ = *std::move(metrics);
     gateway_ = std::make_unique<rpc::Gateway>(
-        hosted_, identity_, executor_, router_,
+        hosted_, identity_, executors_, router_,
         rpc::GatewayOptions{.operators = {"operator"}});
     rpc::ServerOptions options;
     options.observer = metrics_->observer();
     server_ = std::make_unique<rpc::Server>(options);
     gateway_->Register(*server_);
     rpc::RegisterHandbookService(*server_, *gateway_, hosted_, router_);
-    rpc::RegisterAdminService(*server_, *gateway_, hosted_, *log_, executor_,
-                              {}, {dir_ / "scratch", dir_.path()});
+    rpc::RegisterAdminService(*server_, *gateway_, hosted_, *log_,
+                              executors_.scans, {},
+                              {dir_ / "scratch", dir_.path()});
     ASSERT_TRUE(server_->Start("127.0.0.1:0").ok());
     client_ = std::make_unique<rpc::Client>(
         absl::StrCat("127.0.0.1:", server_->port()));
@@ -163,7 +164,7 @@ class RpcFixture : public ::testing::Test {
   rpc::Hosts hosted_;
   rpc::Router router_{nullptr};
   rpc::InsecureDevIdentity identity_;
-  rpc::Executor executor_{2, 64};
+  rpc::Executors executors_;
   std::unique_ptr<rpc::Metrics> metrics_;
   std::unique_ptr<rpc::Gateway> gateway_;
   std::unique_ptr<rpc::Server> server_;

@@ -621,6 +621,67 @@ TEST_F(ShardTest, ADeposedOwnerFindsOutAndClaimsAgain) {
 }
 
 // Two processes that both believe to own the partition, and both get commands.
+// It has sent nothing since, and nobody has told it.
+TEST_F(ShardTest, ADeposedOwnerThatDoesNotKnowItReadsNothingOld) {
+  Start();
+  Fill(1);
+  ShardOptions other = options_;
+  other.directory = dir_ / "other";
+  std::unique_ptr<Shard> deposed = std::move(shard_);
+  shard_ = StartShard(other);
+  AwaitState(ShardState::kServing);
+  ASSERT_TRUE(Run("OpenCase", OpenCase("c1", "new")).ok());
+
+  // Who does not mind gets what is there.
+  const std::string name = "companies/acme/customers/c1/cases/new";
+  auto any = deposed->Snapshot(Freshness::kAny);
+  ASSERT_TRUE(any.ok()) << any.status();
+  EXPECT_EQ((*any)->Find(intake::kCases, name), nullptr);
+  any = absl::UnavailableError("closed");
+  const auto rows = deposed->Snapshot();
+  EXPECT_TRUE(absl::IsUnavailable(rows.status())) << rows.status();
+}
+
+TEST_F(ShardTest,
+       ADeposedOwnerThatDoesNotKnowItRefusesNothingThatItCannotKnow) {
+  Start();
+  Fill(1);
+  ShardOptions other = options_;
+  other.directory = dir_ / "other";
+  std::unique_ptr<Shard> deposed = std::move(shard_);
+  shard_ = StartShard(other);
+  AwaitState(ShardState::kServing);
+  const Command open = Make("OpenCase", OpenCase("c1", "new"), "r1");
+  ASSERT_TRUE(Run(open).ok());
+
+  // By its rows there is no such case. It claims again and sees.
+  shard_ = std::move(deposed);
+  const auto replied =
+      Run("ReplyToCase",
+          "name: 'companies/acme/customers/c1/cases/new' text: '好的'");
+  EXPECT_TRUE(replied.ok()) << replied.status();
+  const int64_t events = shard_->Status().events;
+  EXPECT_TRUE(Run(open).ok());
+  EXPECT_EQ(shard_->Status().events, events);
+}
+
+// A look at the end that shows no more than strangers' records changes nothing.
+TEST_F(ShardTest, AStrangersRecordDoesNotMakeAnOwnerDoubt) {
+  Start();
+  Fill(1);
+  auto appender = log_->OpenAppender({service_.topic(), 0});
+  ASSERT_TRUE(appender.ok());
+  std::promise<absl::StatusOr<int64_t>> told;
+  (*appender)->Append({.key = "k", .value = "hello"},
+                      [&](auto offset) { told.set_value(offset); });
+  ASSERT_TRUE(told.get_future().get().ok());
+  const int64_t claim = shard_->Status().claim;
+  EXPECT_EQ(Case(kCase).subject(), "空调不制冷");
+  EXPECT_TRUE(Run("ReplyToCase", "name: '" + kCase + "' text: '好的'").ok());
+  EXPECT_TRUE(Case(kCase).replied());
+  EXPECT_EQ(shard_->Status().claim, claim);
+}
+
 TEST_F(ShardTest, OwnersThatDeposeEachOtherLeaveEachOtherTime) {
   Start();
   Fill(1);
