@@ -49,7 +49,7 @@ double MeasureRocksDb(int callers, double seconds) {
       write.sync = true;
       while (!stop) {
         const int64_t n = next++;
-        if (!db->Put(write, absl::StrCat("k", n), Calls::OpenCase(n)).ok()) {
+        if (!db->Put(write, absl::StrCat("k", n), OpenCase(n)).ok()) {
           std::exit(1);
         }
       }

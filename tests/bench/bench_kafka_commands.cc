@@ -1,8 +1,8 @@
 // Durable commands a second end to end over gRPC on a real Kafka, beside a bare
 // echo over the same server and client and beside a bare idempotent producer
 // on the same broker with as many records under way; then the latency at half
-// that load. All in one run. Starts a broker (deploy/dev/kafka) unless
-// AFTERCARE_KAFKA names one.
+// that load, and reads with and without a look at the log's end. All in one
+// run. Starts a broker (deploy/dev/kafka) unless AFTERCARE_KAFKA names one.
 
 #include <algorithm>
 #include <cstdio>
@@ -121,6 +121,11 @@ int Main(int argc, char** argv) {
         commands.per_second / std::min(echo.per_second, producer.per_second));
     Print("at half that load (aim p99 below 30)",
           intake.calls().Paced(commands.per_second / 2, seconds));
+    Calls confirmed(intake.port(), kGetCase);
+    Print("reads", confirmed.Closed(callers, seconds / 2));
+    Print("reads, one at a time", confirmed.Closed(1, seconds / 2));
+    Calls any(intake.port(), kGetCase, "any");
+    Print("reads that may be old", any.Closed(callers, seconds / 2));
   }
   return 0;
 }

@@ -28,11 +28,49 @@
 
 namespace aftercare::bench {
 
-// OpenCase calls that never repeat, of one client. One measurement at a time.
+// What is called: the n-th request.
+struct Kind {
+  const char* method;
+  std::string (*request)(int64_t n);
+};
+
+// Never repeats.
+inline std::string OpenCase(int64_t n) {
+  intake::v1::OpenCaseRequest request;
+  request.set_parent(absl::StrCat("companies/acme/customers/c", n % 1000));
+  request.set_case_id(absl::StrCat("k", n));
+  request.set_kind(intake::v1::Case::REPAIR);
+  request.set_channel("hotline");
+  request.set_subject("空调不制冷");
+  request.set_description("客户来电: 空调不制冷, 已断电重启, 仍有异响。");
+  request.set_product_line("appliance");
+  request.set_request_id(absl::StrCat("bench-", n));
+  return request.SerializeAsString();
+}
+
+// One of the first cases.
+inline std::string GetCase(int64_t n) {
+  intake::v1::GetCaseRequest request;
+  n %= 200;
+  request.set_name(
+      absl::StrCat("companies/acme/customers/c", n % 1000, "/cases/k", n));
+  return request.SerializeAsString();
+}
+
+inline constexpr Kind kOpenCase = {
+    "/aftercare.intake.v1.IntakeService/OpenCase", OpenCase};
+inline constexpr Kind kGetCase = {"/aftercare.intake.v1.IntakeService/GetCase",
+                                  GetCase};
+
+// Calls of one client. One measurement at a time.
 class Calls {
  public:
-  explicit Calls(int port) : client_(absl::StrCat("127.0.0.1:", port)) {
+  Calls(int port, Kind kind, const std::string& freshness = "")
+      : client_(absl::StrCat("127.0.0.1:", port)), kind_(kind) {
     call_.actor = "agent-li";
+    if (!freshness.empty()) {
+      call_.metadata[rpc::kFreshnessMetadata] = freshness;
+    }
   }
 
   rpc::Client& client() { return client_; }
@@ -41,8 +79,7 @@ class Calls {
   // One call's answer.
   std::string Once() {
     return Require(
-        client_.InvokeRaw("/aftercare.intake.v1.IntakeService/OpenCase",
-                          OpenCase(next_++), call_));
+        client_.InvokeRaw(kind_.method, kind_.request(next_++), call_));
   }
 
   // `callers` calls always under way.
@@ -77,19 +114,6 @@ class Calls {
     return result;
   }
 
-  static std::string OpenCase(int64_t n) {
-    intake::v1::OpenCaseRequest request;
-    request.set_parent(absl::StrCat("companies/acme/customers/c", n % 1000));
-    request.set_case_id(absl::StrCat("k", n));
-    request.set_kind(intake::v1::Case::REPAIR);
-    request.set_channel("hotline");
-    request.set_subject("空调不制冷");
-    request.set_description("客户来电: 空调不制冷, 已断电重启, 仍有异响。");
-    request.set_product_line("appliance");
-    request.set_request_id(absl::StrCat("bench-", n));
-    return request.SerializeAsString();
-  }
-
  private:
   void Start() {
     std::lock_guard lock(mutex_);
@@ -102,8 +126,7 @@ class Calls {
 
   void Send(absl::Time due) {
     ++open_;
-    client_.InvokeAsync("/aftercare.intake.v1.IntakeService/OpenCase",
-                        OpenCase(next_++), call_,
+    client_.InvokeAsync(kind_.method, kind_.request(next_++), call_,
                         [this, due](absl::StatusOr<std::string> answer) {
                           Report(due, answer.status());
                           if (!stop_) Go();
@@ -132,6 +155,7 @@ class Calls {
   }
 
   rpc::Client client_;
+  const Kind kind_;
   rpc::Client::Call call_;
   std::atomic<int64_t> next_{0};
   std::atomic<int64_t> open_{0};
@@ -163,7 +187,7 @@ class Intake {
     }
     gateway_.Register(server_);
     Require(server_.Start("127.0.0.1:0"));
-    calls_ = std::make_unique<Calls>(server_.port());
+    calls_ = std::make_unique<Calls>(server_.port(), kOpenCase);
     for (int i = 0; i < 1000; ++i) {
       intake::v1::RegisterCustomerRequest request;
       request.set_parent("companies/acme");
@@ -177,6 +201,7 @@ class Intake {
   ~Intake() { server_.Shutdown(absl::Seconds(5)); }
 
   Calls& calls() { return *calls_; }
+  int port() const { return server_.port(); }
 
  private:
   const testing::TempDir dir_;
@@ -201,7 +226,7 @@ inline Result MeasureEcho(int callers, double seconds,
       [&answer](rpc::CallInfo, std::shared_ptr<google::protobuf::Message>,
                 rpc::Responder respond) { respond(answer); });
   Require(server.Start("127.0.0.1:0"));
-  Calls calls(server.port());
+  Calls calls(server.port(), kOpenCase);
   calls.Closed(callers, seconds / 5);
   const Result result = calls.Closed(callers, seconds);
   server.Shutdown(absl::Seconds(5));
