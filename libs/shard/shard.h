@@ -177,7 +177,8 @@ class Shard {
 
   // Rows at one moment, containing everything acknowledged before the call:
   // waits until the shard's thread has written it. Each reader is for one
-  // thread. UNAVAILABLE while replaying or halted.
+  // thread. UNAVAILABLE while replaying or halted. When a reader's status() is
+  // not OK the shard goes to get its rows anew.
   virtual absl::StatusOr<std::unique_ptr<RowReader>> Snapshot() = 0;
 
   // The company's policy in force at `at`; null when there is none. Never
