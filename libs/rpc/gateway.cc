@@ -46,6 +46,14 @@ std::string TextAt(const Message& message, absl::string_view path) {
   return "";
 }
 
+absl::Status CheckRead(const RowReader& rows) {
+  if (rows.status().ok()) return absl::OkStatus();
+  return WithRetryDelay(
+      Refuse(common::v1::REASON_NOT_READY,
+             "rows could not be read; the shard is about to get them anew"),
+      absl::Seconds(1));
+}
+
 Executor::Executor(int threads, size_t max_queued) : max_queued_(max_queued) {
   for (int i = 0; i < threads; ++i) {
     threads_.emplace_back([this] { Loop(); });
@@ -302,7 +310,9 @@ absl::StatusOr<shard::PartialAnswer> Gateway::AnswerPart(
   if (info.label != nullptr) info.label(kPositionMetadata, position);
   const auto policy = shards.front()->PolicyAt(CompanyOf(name), context.now);
   context.policy = policy.get();
-  ASSIGN_OR_RETURN(answer.response, method->query(context, request));
+  auto response = method->query(context, request);
+  for (const auto& reader : readers) RETURN_IF_ERROR(CheckRead(*reader));
+  ASSIGN_OR_RETURN(answer.response, std::move(response));
   return answer;
 }
 

@@ -7,6 +7,7 @@
 #include "aftercare/handbook/v1/handbook_service.pb.h"
 #include "libs/base/names.h"
 #include "libs/base/refusal.h"
+#include "libs/base/status_macros.h"
 #include "libs/base/time.h"
 #include "libs/handbook/policy.h"
 #include "libs/rpc/gathering.h"
@@ -103,6 +104,7 @@ absl::StatusOr<std::string> List(
       *shown->mutable_effective_time() = version.effective_time();
     }
   }
+  RETURN_IF_ERROR(CheckRead(**rows));
   return response.SerializeAsString();
 }
 
