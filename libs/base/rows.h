@@ -27,6 +27,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "google/protobuf/message.h"
@@ -97,6 +98,10 @@ class RowReader {
                 absl::FunctionRef<bool(absl::string_view id,
                                        const google::protobuf::Message& row)>
                     visit) const;
+
+  // OK, or the first read that failed. Then what this reader did not find may
+  // be there all the same: neither an answer nor a decision may rest on it.
+  virtual absl::Status status() const { return absl::OkStatus(); }
 };
 
 // Rows as Evolve changes them: no scanning, so that replay may put off the

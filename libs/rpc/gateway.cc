@@ -46,6 +46,14 @@ std::string TextAt(const Message& message, absl::string_view path) {
   return "";
 }
 
+absl::Status CheckRead(const RowReader& rows) {
+  if (rows.status().ok()) return absl::OkStatus();
+  return WithRetryDelay(
+      Refuse(common::v1::REASON_NOT_READY,
+             "rows could not be read; the shard is about to get them anew"),
+      absl::Seconds(1));
+}
+
 Executor::Executor(int threads, size_t max_queued) : max_queued_(max_queued) {
   for (int i = 0; i < threads; ++i) {
     threads_.emplace_back([this] { Loop(); });
@@ -308,7 +316,9 @@ absl::StatusOr<shard::PartialAnswer> Gateway::Run(
   for (const Read& read : reads) context.shards.push_back(read.rows.get());
   const auto policy = part.shards.front()->PolicyAt(part.company, context.now);
   context.policy = policy.get();
-  ASSIGN_OR_RETURN(answer.response, part.method->query(context, request));
+  auto response = part.method->query(context, request);
+  for (const Read& read : reads) RETURN_IF_ERROR(CheckRead(*read.rows));
+  ASSIGN_OR_RETURN(answer.response, std::move(response));
   return answer;
 }
 

@@ -169,6 +169,10 @@ class Gateway {
 std::string TextAt(const google::protobuf::Message& message,
                    absl::string_view path);
 
+// NOT_READY when not everything could be read that was asked of `rows`: what
+// was made of it, a refusal too, must not be answered.
+absl::Status CheckRead(const RowReader& rows);
+
 }  // namespace aftercare::rpc
 
 #endif  // AFTERCARE_LIBS_RPC_GATEWAY_H_

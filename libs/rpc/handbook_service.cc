@@ -7,6 +7,7 @@
 #include "aftercare/handbook/v1/handbook_service.pb.h"
 #include "libs/base/names.h"
 #include "libs/base/refusal.h"
+#include "libs/base/status_macros.h"
 #include "libs/base/time.h"
 #include "libs/handbook/policy.h"
 #include "libs/rpc/gathering.h"
@@ -84,7 +85,9 @@ absl::StatusOr<std::string> Get(
     at = FromProto(request.at_time());
   }
   const handbook::v1::Handbook* in_force = nullptr;
-  if (const auto* known = rows.Find(shard::kHandbooks, request.name())) {
+  const auto* known = rows.Find(shard::kHandbooks, request.name());
+  RETURN_IF_ERROR(CheckRead(rows));
+  if (known != nullptr) {
     for (const auto& version : known->versions()) {
       if (FromProto(version.effective_time()) <= at) in_force = &version;
     }
@@ -106,6 +109,7 @@ absl::StatusOr<std::string> List(
       *shown->mutable_effective_time() = version.effective_time();
     }
   }
+  RETURN_IF_ERROR(CheckRead(rows));
   return response.SerializeAsString();
 }
 

@@ -146,7 +146,8 @@ absl::Status Replayer::Feed(DecodedRecord decoded) {
   position_.set_claim(now.claim);
   position_.set_next_seq(now.next);
   position_.set_offset(now.offset);
-  if (rows_.open_rows() >= stretch_rows_ ||
+  // Rows that could not be read: the flush refuses what was made of them.
+  if (rows_.broken() || rows_.open_rows() >= stretch_rows_ ||
       unwritten_records_ >= kMaxStretchRecords) {
     return Flush();
   }

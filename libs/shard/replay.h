@@ -91,14 +91,15 @@ class Replayer {
   Replayer(const Service& service, const Applier& applier, int partition,
            int partitions, store::RowStore& rows, int stretch_rows);
 
-  // Takes the partition's next record. DATA_LOSS: see problem(); what came
-  // before it can still be flushed.
+  // Takes the partition's next record. DATA_LOSS: see problem(), unless the
+  // rows are broken(); what came before it can still be flushed.
   absl::Status Feed(DecodedRecord decoded);
   absl::Status Feed(log::StoredRecord record) {
     return Feed(Decode(service_, std::move(record)));
   }
 
-  // Writes what has been gathered.
+  // Writes what has been gathered; not if a row it was made of could not be
+  // read.
   absl::Status Flush();
 
   const ReplayProblem& problem() const { return problem_; }

@@ -48,7 +48,8 @@ constexpr absl::Duration kSpaceCheckInterval = absl::Seconds(1);
 constexpr absl::Duration kProgressEvery = absl::Seconds(3);
 // Before an owner claims again. After each deposition twice as long, so that
 // two processes that both believe to be the owner leave each other time to
-// work until the group has told one of them.
+// work until the group has told one of them. The same for rows that fail again
+// and again: every try costs the log a claim.
 constexpr absl::Duration kMinTruce = absl::Milliseconds(50);
 constexpr absl::Duration kMaxTruce = absl::Seconds(10);
 // Accepted changes are written when they are so many bytes, or after so long.
@@ -75,6 +76,7 @@ class PinnedSnapshot final : public RowReader {
       absl::FunctionRef<bool(absl::string_view)> visit) const override {
     rows_->ScanKeys(from, to, visit);
   }
+  absl::Status status() const override { return rows_->status(); }
 
  private:
   std::shared_ptr<store::RowStore> store_;
@@ -309,13 +311,14 @@ class ShardImpl final : public Shard {
   void Process(Waiting waiting);
   void DecideAndSend(Waiting waiting);
   absl::StatusOr<std::vector<AnyDraft>> DecideHandbook(const Waiting& waiting);
-  // False: the decision cannot be sent, the caller was told, nothing changed.
+  // False: the decision cannot be sent, nothing happened; the caller was told,
+  // or is undecided_.
   bool SendGroup(Waiting waiting, const CommandContext& context,
                  std::vector<AnyDraft> drafts);
   void Reply(Waiting waiting, absl::StatusOr<CommandResult> result);
   void FireTimers();
   bool CheckSpace();
-  void ReloadPolicies();
+  absl::Status ReloadPolicies();
   void SetState(ShardState state);
   void PublishPosition();
   void DropAppender();
@@ -358,9 +361,12 @@ class ShardImpl final : public Shard {
   std::unique_ptr<log::Appender> appender_;
   uint64_t generation_ = 0;
   int64_t claim_ = -1;
+  bool damaged_ = false;  // what the directory holds: it has to be wiped
   // Since when the log is seen to end before the rows.
   absl::Time behind_since_ = absl::InfiniteFuture();
   std::unique_ptr<log::CommitTracker> tracker_;
+  // Commands taken but not decided, in order.
+  std::vector<Waiting> undecided_;
   std::deque<Group> in_flight_;
   Unconfirmed gathering_;             // asked for next
   std::optional<Unconfirmed> asked_;  // the log has been asked
@@ -411,6 +417,7 @@ void ShardImpl::SetState(ShardState state) {
   readable_ = IsReadable(state);
   // While in doubt commands may queue: they are decided after the new claim.
   accepting_ = readable_;
+  serving_ = readable_ && state != ShardState::kInDoubt;
 }
 
 void ShardImpl::PublishPosition() {
@@ -471,16 +478,22 @@ absl::Status ShardImpl::OpenStore() {
     std::shared_ptr<store::RowStore> old;
     std::lock_guard lock(mutex_);
     old.swap(store_);
+    damaged_ |= old != nullptr && absl::IsDataLoss(old->status());
   }
+  // Opening looks at few blocks: what was found damaged before counts too. It
+  // fails as long as a reader has the old database open.
   auto opened = store::RowStore::Open(service_.schema(), options);
-  const bool unusable = absl::IsDataLoss(opened.status()) ||
-                        (opened.ok() && (*opened)->meta().offset() > 0 &&
-                         !Fits((*opened)->meta()));
+  const bool unusable =
+      absl::IsDataLoss(opened.status()) ||
+      (opened.ok() && (damaged_ || ((*opened)->meta().offset() > 0 &&
+                                    !Fits((*opened)->meta()))));
   if (unusable) {
     LogWarning("rows cannot be used: wiped, replaying from the log",
                {{"directory", options.directory}});
     opened = absl::UnavailableError("closed");
+    damaged_ = true;
     RETURN_IF_ERROR(store::WipeDirectory(options.directory));
+    damaged_ = false;
     opened = store::RowStore::Open(service_.schema(), options);
   }
   if (!opened.ok()) return opened.status();
@@ -756,12 +769,12 @@ absl::Status ShardImpl::Own() {
   tracker_ = std::make_unique<log::CommitTracker>(claim);
   position_ = store_->meta();
   RETURN_IF_ERROR(store_->CommitOpenTurn(position_));
-  ReloadPolicies();
+  RETURN_IF_ERROR(ReloadPolicies());
   PublishPosition();
   return absl::OkStatus();
 }
 
-void ShardImpl::ReloadPolicies() {
+absl::Status ShardImpl::ReloadPolicies() {
   PolicyBook fresh;
   store_->ScanTable(kHandbooks, "", "\xff",
                     [&fresh](absl::string_view company,
@@ -769,8 +782,10 @@ void ShardImpl::ReloadPolicies() {
                       fresh.Set(company, versions);
                       return true;
                     });
+  RETURN_IF_ERROR(store_->status());
   policies_.Become(std::move(fresh));
   stuck_timers_.clear();
+  return absl::OkStatus();
 }
 
 // After a new claim has been folded every earlier outcome is definite.
@@ -846,17 +861,23 @@ void ShardImpl::Run() {
     open = leave != Leave::kReopen;
     // Who was deposed knows that its rows are not the newest.
     SetState(deposed || !open ? ShardState::kReplaying : ShardState::kInDoubt);
-    DropUnconfirmed(NotConfirmed());
+    if (!open) {
+      LogError("rows are opened again",
+               {{"directory", options_.directory},
+                {"problem", std::string(store_->status().message())}});
+    }
+    DropUnconfirmed(open && !deposed ? NotConfirmed() : Readable());
     LogWarning("shard claims again",
                {{"topic", topic_partition_.topic},
                 {"partition", absl::StrCat(topic_partition_.partition)},
                 {"deposed", deposed ? "true" : "false"}});
-    if (!deposed || SteadyNow() - began > kMaxTruce) truce = kMinTruce;
+    const bool longer = deposed || leave == Leave::kReopen;
+    if (!longer || SteadyNow() - began > kMaxTruce) truce = kMinTruce;
     if (WaitOrStop(truce * absl::Uniform<double>(absl::IntervalClosed, random_,
                                                  0.1, 1.0))) {
       break;
     }
-    if (deposed) truce = std::min(truce * 2, kMaxTruce);
+    if (longer) truce = std::min(truce * 2, kMaxTruce);
   }
   // What still waits has an unknown outcome (in flight) or none (queued).
   const absl::Status unknown = WithRetryDelay(
@@ -871,11 +892,14 @@ void ShardImpl::Run() {
   const absl::Status stopping = WithRetryDelay(
       Refuse(common::v1::REASON_SHUTTING_DOWN, "the server is stopping"),
       absl::Seconds(1));
+  {
+    std::lock_guard lock(mutex_);
+    accepting_ = readable_ = serving_ = false;
+  }
   DropUnconfirmed(stopping);
   std::deque<Waiting> queued;
   {
     std::lock_guard lock(mutex_);
-    accepting_ = readable_ = false;
     queued.swap(queue_);
   }
   for (Waiting& waiting : queued) waiting.done(stopping);
@@ -992,15 +1016,9 @@ absl::Status ShardImpl::WriteRows() {
 }
 
 ShardImpl::Leave ShardImpl::Serve() {
-  {
-    std::lock_guard lock(mutex_);
-    serving_ = true;
-  }
-  Leave leave = Decide();
-  if (!WriteRows().ok() && leave != Leave::kStop) leave = Leave::kReopen;
-  std::lock_guard lock(mutex_);
-  serving_ = false;
-  return leave;
+  const Leave leave = Decide();
+  const bool good = !store_->broken() && WriteRows().ok();
+  return good || leave == Leave::kStop ? leave : Leave::kReopen;
 }
 
 ShardImpl::Leave ShardImpl::Decide() {
@@ -1059,18 +1077,24 @@ ShardImpl::Leave ShardImpl::Decide() {
       if (written.ok()) {
         reader.done(store_);
       } else {
-        reader.done(NotConfirmed());
+        gathering_.readers.push_back(std::move(reader));
       }
     }
     good = good && written.ok() && Confirm();
-    if (!good) {
-      // Commands taken but not decided go back to the front, in order.
-      std::lock_guard lock(mutex_);
-      queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()),
-                    std::make_move_iterator(batch.end()));
-      return store_->broken() ? Leave::kReopen : Leave::kReclaim;
+    if (good) {
+      for (Waiting& waiting : batch) Process(std::move(waiting));
+    } else {
+      undecided_ = std::move(batch);
     }
-    for (Waiting& waiting : batch) Process(std::move(waiting));
+    const bool broken = store_->broken();
+    if (broken || !good) {
+      // Commands taken but not decided go back to the front.
+      std::lock_guard lock(mutex_);
+      queue_.insert(queue_.begin(), std::make_move_iterator(undecided_.begin()),
+                    std::make_move_iterator(undecided_.end()));
+      undecided_.clear();
+      return broken ? Leave::kReopen : Leave::kReclaim;
+    }
     AskEnd();
     if (stop && in_flight_.empty() && !asked_.has_value()) return Leave::kStop;
     if (!in_flight_.empty() &&
@@ -1143,9 +1167,14 @@ void ShardImpl::AcceptDone() {
 }
 
 // What leaves no event rests on rows: on those whose events are still on their
-// way, and on there being no others that this shard does not know of.
+// way, and on there being no others that this shard does not know of. On a
+// failed read nothing rests.
 void ShardImpl::Reply(Waiting waiting, absl::StatusOr<CommandResult> result) {
   if (waiting.done == nullptr) return;
+  if (store_->broken()) {
+    undecided_.push_back(std::move(waiting));
+    return;
+  }
   gathering_.answers.push_back({std::move(waiting), std::move(result)});
 }
 
@@ -1378,7 +1407,6 @@ bool ShardImpl::SendGroup(Waiting waiting, const CommandContext& context,
     records.push_back(std::move(record));
     events.push_back(std::move(event));
   }
-  tracker_->Sent(count);
   for (const Event& event : events) applier_.Apply(*store_, position_, event);
   group.turn = store_->EndTurn();
   group.position = position_;
@@ -1392,6 +1420,13 @@ bool ShardImpl::SendGroup(Waiting waiting, const CommandContext& context,
                        : store_->SerializedRow(key, *table->prototype);
     }
   }
+  // The last moment: neither what was decided nor the rows made of it may rest
+  // on a failed read.
+  if (store_->broken()) {
+    if (waiting.done != nullptr) undecided_.push_back(std::move(waiting));
+    return false;
+  }
+  tracker_->Sent(count);
   if (waiting.handbook != nullptr) {
     policies_.Set(command.boundary,
                   *store_->Find(kHandbooks, command.boundary));
@@ -1443,6 +1478,7 @@ void ShardImpl::FireTimers() {
     absl::StatusOr<std::vector<AnyDraft>> drafts =
         policy == nullptr ? absl::FailedPreconditionError("no handbook")
                           : service_.timer()(*store_, context, name);
+    if (store_->broken()) return;
     if (!drafts.ok() || drafts->empty()) {
       // It would come up for ever; a person has to see it. Another handbook
       // may help.

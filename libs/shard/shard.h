@@ -192,7 +192,8 @@ class Shard {
   // containing what this shard has told; also while it is in doubt. UNAVAILABLE
   // while replaying or halted. Never blocks; `done` runs once, on the shard's
   // thread or before Read returns, and must not block. Each reader is for one
-  // thread.
+  // thread. When a reader's status() is not OK the shard goes to get its rows
+  // anew.
   virtual void Read(Freshness freshness, ReadCallback done) = 0;
 
   // Read, waited for: not for threads that must not block.

@@ -56,7 +56,9 @@ class TablePrefix final : public rocksdb::SliceTransform {
 // Rows of a RocksDB snapshot; decoded rows live as long as the reader.
 class Snapshot final : public RowReader {
  public:
-  explicit Snapshot(rocksdb::DB& db) : db_(db), snapshot_(db.GetSnapshot()) {
+  // Tells `broken` what cannot be read.
+  Snapshot(rocksdb::DB& db, FirstError& broken)
+      : db_(db), broken_(broken), snapshot_(db.GetSnapshot()) {
     read_.snapshot = snapshot_;
   }
   ~Snapshot() override { db_.ReleaseSnapshot(snapshot_); }
@@ -67,11 +69,19 @@ class Snapshot final : public RowReader {
     const auto it = rows_.find(key);
     if (it != rows_.end()) return it->second.get();
     rocksdb::PinnableSlice value;
-    if (!db_.Get(read_, db_.DefaultColumnFamily(), ToSlice(key), &value).ok()) {
+    const rocksdb::Status got =
+        db_.Get(read_, db_.DefaultColumnFamily(), ToSlice(key), &value);
+    if (!got.ok()) {
+      if (!got.IsNotFound()) Failed(got);
       return nullptr;
     }
     std::unique_ptr<google::protobuf::Message> row(prototype.New());
     if (!row->ParseFromArray(value.data(), static_cast<int>(value.size()))) {
+      // The store is not told: the block fits its checksum, so these bytes were
+      // written, and a replay would write them again.
+      if (status_.ok()) {
+        status_ = absl::DataLossError(absl::StrCat(key, " does not parse"));
+      }
       return nullptr;
     }
     return rows_.emplace(std::string(key), std::move(row)).first->second.get();
@@ -87,18 +97,43 @@ class Snapshot final : public RowReader {
     for (it->Seek(ToSlice(from)); it->Valid(); it->Next()) {
       if (!visit(ToView(it->key()))) return;
     }
+    Failed(it->status());
   }
 
+  absl::Status status() const override { return status_; }
+
  private:
+  void Failed(const rocksdb::Status& status) const {
+    if (status.ok()) return;
+    const absl::Status told = broken_.Note(ToStatus(status));
+    if (status_.ok()) status_ = told;
+  }
+
   rocksdb::DB& db_;
+  FirstError& broken_;
   const rocksdb::Snapshot* snapshot_;
   rocksdb::ReadOptions read_;
+  mutable absl::Status status_;
   mutable absl::flat_hash_map<std::string,
                               std::unique_ptr<google::protobuf::Message>>
       rows_;
 };
 
 }  // namespace
+
+absl::Status FirstError::status() const {
+  if (ok()) return absl::OkStatus();
+  std::lock_guard lock(mutex_);
+  return status_;
+}
+
+absl::Status FirstError::Note(absl::Status status) {
+  if (status.ok()) return status;
+  std::lock_guard lock(mutex_);
+  if (status_.ok()) status_ = status;
+  set_.store(true, std::memory_order_release);
+  return status;
+}
 
 absl::StatusOr<std::unique_ptr<RowStore>> RowStore::Open(
     const Schema& schema, RowStoreOptions options) {
@@ -191,8 +226,11 @@ std::unique_ptr<RowEntry> RowStore::Read(
   rocksdb::PinnableSlice value;
   const rocksdb::Status got = db_->Get(
       rocksdb::ReadOptions(), db_->DefaultColumnFamily(), ToSlice(key), &value);
-  if (got.IsNotFound()) absent_.assign(key.data(), key.size());
-  if (got.ok()) {
+  if (got.IsNotFound()) {
+    absent_.assign(key.data(), key.size());
+  } else if (!got.ok()) {
+    broken_.Note(ToStatus(got)).IgnoreError();
+  } else {
     entry->message.reset(prototype.New());
     // Bytes that do not parse cannot come from Write; the digest would tell.
     entry->message->ParsePartialFromArray(value.data(),
@@ -283,6 +321,8 @@ void RowStore::ScanKeys(
     const bool has_stored = stored->Valid();
     const bool has_pending = pending != pending_keys_.end() &&
                              absl::string_view(pending->first) < to;
+    // An iterator also ends where it cannot read on.
+    if (!has_stored && !broken_.Note(ToStatus(stored->status())).ok()) return;
     if (!has_stored && !has_pending) return;
     const absl::string_view stored_key =
         has_stored ? ToView(stored->key()) : absl::string_view();
@@ -404,7 +444,7 @@ void RowStore::Accept(Turn turn, common::v1::ShardMeta position) {
 }
 
 absl::Status RowStore::Write() {
-  RETURN_IF_ERROR(broken_);
+  RETURN_IF_ERROR(status());
   if (accepted_.empty()) return absl::OkStatus();
   const uint64_t last = accepted_.back().number_;
   rocksdb::WriteBatch batch;
@@ -432,8 +472,7 @@ absl::Status RowStore::WriteBatch(rocksdb::WriteBatch& batch) {
   rocksdb::WriteOptions write;
   write.disableWAL = true;
   absent_.clear();
-  broken_ = ToStatus(db_->Write(write, &batch));
-  RETURN_IF_ERROR(broken_);
+  RETURN_IF_ERROR(broken_.Note(ToStatus(db_->Write(write, &batch))));
   for (const Turn& turn : accepted_) {
     for (RowEntry* entry : turn.entries_) {
       if (entry->pending_turn == turn.number_) entry->pending_turn = 0;
@@ -446,7 +485,7 @@ absl::Status RowStore::WriteBatch(rocksdb::WriteBatch& batch) {
 }
 
 absl::Status RowStore::CommitOpenTurn(common::v1::ShardMeta position) {
-  RETURN_IF_ERROR(broken_);
+  RETURN_IF_ERROR(status());
   rocksdb::WriteBatch batch;
   Turn turn = Serialize(&batch);
   Accept(std::move(turn), std::move(position));
@@ -503,7 +542,7 @@ void RowStore::Evict() {
 }
 
 std::unique_ptr<RowReader> RowStore::NewSnapshot() const {
-  return std::make_unique<Snapshot>(*db_);
+  return std::make_unique<Snapshot>(*db_, broken_);
 }
 
 absl::StatusOr<RowStore::Scan> RowStore::ScanDigest() const {
@@ -524,7 +563,7 @@ absl::StatusOr<RowStore::Scan> RowStore::ScanDigest() const {
     scan.digest += PairHash(key, ToView(it->value()));
     ++scan.rows;
   }
-  RETURN_IF_ERROR(ToStatus(it->status()));
+  RETURN_IF_ERROR(broken_.Note(ToStatus(it->status())));
   return scan;
 }
 

@@ -27,10 +27,12 @@
 #ifndef AFTERCARE_LIBS_STORE_ROW_STORE_H_
 #define AFTERCARE_LIBS_STORE_ROW_STORE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -103,8 +105,22 @@ class Turn {
   std::vector<RowEntry*> inserted_;
 };
 
-// Not thread-safe, except NewSnapshot, ScanDigest and WriteCheckpoint, which
-// may be called from any thread.
+// The first error of several threads. Thread-safe.
+class FirstError {
+ public:
+  bool ok() const { return !set_.load(std::memory_order_acquire); }
+  absl::Status status() const;
+  // Gives back what it was told.
+  absl::Status Note(absl::Status status);
+
+ private:
+  std::atomic<bool> set_{false};
+  mutable std::mutex mutex_;
+  absl::Status status_;  // guarded by mutex_
+};
+
+// Not thread-safe, except NewSnapshot, ScanDigest, WriteCheckpoint, broken and
+// status, which may be called from any thread.
 class RowStore final : public RowReader, public RowEditor {
  public:
   // Creates the directory if need be. DATA_LOSS when RocksDB finds the
@@ -174,7 +190,8 @@ class RowStore final : public RowReader, public RowEditor {
   // Forgets the open turn and all pending ones. Nothing is unwritten.
   void DropPending();
 
-  // Written rows at this moment. For one thread. Must end before the store.
+  // Written rows at this moment. For one thread. Must end before the store,
+  // which a read that fails breaks.
   std::unique_ptr<RowReader> NewSnapshot() const;
 
   // Digest and position of one snapshot, added up anew over all rows.
@@ -189,9 +206,12 @@ class RowStore final : public RowReader, public RowEditor {
   // not exist yet.
   absl::StatusOr<int64_t> WriteCheckpoint(const std::string& directory) const;
 
-  // A write has failed: meta() is ahead of what RocksDB has, and nothing more
-  // is written. To be opened again.
+  // A read has failed, of this object or of a snapshot, or a write: rows may
+  // seem to be missing, meta() may be ahead of what RocksDB has. It stays so,
+  // and nothing more is written. To be opened again; after DATA_LOSS the
+  // directory is of no use.
   bool broken() const { return !broken_.ok(); }
+  absl::Status status() const override { return broken_.status(); }
 
  private:
   struct KeyHash {
@@ -254,7 +274,7 @@ class RowStore final : public RowReader, public RowEditor {
   uint64_t last_turn_ = 0;
   std::vector<Turn> accepted_;  // in order, not yet written
   size_t unwritten_ = 0;        // bytes of accepted_
-  absl::Status broken_;         // of the first write that failed
+  mutable FirstError broken_;
 };
 
 // Removes a shard's directory with all it holds.

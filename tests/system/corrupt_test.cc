@@ -1,12 +1,15 @@
 // A record nobody can use: the owner's replay stops at it and says where, all
 // others go on; a reader from outside skips and counts what it does not know.
+// Rows nobody can read: they are made anew from the log.
 
 #include <future>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "aftercare/intake/v1/intake_service.pb.h"
 #include "grpc/health/v1/health.pb.h"
 #include "gtest/gtest.h"
@@ -14,6 +17,7 @@
 #include "libs/base/time.h"
 #include "libs/log/embedded_log.h"
 #include "libs/log/fold.h"
+#include "libs/testing/damage.h"
 #include "libs/testing/temp_dir.h"
 #include "tests/system/daemon.h"
 
@@ -182,6 +186,80 @@ TEST_F(CorruptTest, ACorruptValueStopsTheOwnerAndIsParkedByOthers) {
                                              "ResolveParked", skip, "operator")
                     .ok());
   }
+}
+
+TEST_F(CorruptTest, DamagedRowsAreMadeAnewAndNeverTakenForMissing) {
+  const std::string customer = "companies/acme/customers/c-7";
+  const std::string name = customer + "/cases/k-20";
+  const std::string subject = "the one that is damaged";
+  ASSERT_TRUE(daemon_.Start().ok());
+  ASSERT_TRUE(daemon_.AwaitServing().ok());
+  for (int i = 0; i < 40; ++i) {
+    intake::v1::OpenCaseRequest open;
+    open.set_parent(customer);
+    open.set_case_id(absl::StrCat("k-", i));
+    open.set_kind(intake::v1::Case::INQUIRY);
+    open.set_channel("hotline");
+    open.set_subject(i == 20 ? subject : "空调不制冷");
+    const auto opened =
+        daemon_.Call<intake::v1::Case>(kIntake, "OpenCase", open, "agent-li");
+    ASSERT_TRUE(opened.ok()) << opened.status();
+  }
+  const std::string rows = absl::StrCat(daemon_.data(), "/shards/intake/",
+                                        log::PartitionOf(customer, 2));
+  const auto opened_again = [&] {
+    const std::vector<std::string> parts =
+        absl::StrSplit(daemon_.Log(), "rows are opened again");
+    return parts.size() - 1;
+  };
+  const auto restart_damaged = [&] {
+    const size_t before = opened_again();
+    ASSERT_TRUE(daemon_.AwaitReactions().ok());
+    ASSERT_EQ(daemon_.Stop(), 0);
+    ASSERT_GT(DamageRows(rows, subject), 0);
+    ASSERT_TRUE(daemon_.Start().ok());
+    // They serve: nobody has looked at that case yet.
+    ASSERT_TRUE(daemon_.AwaitServing().ok());
+    EXPECT_EQ(opened_again(), before);
+  };
+  {
+    SCOPED_TRACE("a command");
+    restart_damaged();
+    intake::v1::ReplyToCaseRequest reply;
+    reply.set_name(name);
+    reply.set_text("好的");
+    const auto replied = daemon_.Call<intake::v1::Case>(kIntake, "ReplyToCase",
+                                                        reply, "agent-li");
+    ASSERT_TRUE(replied.ok()) << replied.status();
+    EXPECT_EQ(replied->subject(), subject);
+    EXPECT_EQ(opened_again(), 1u);
+    ASSERT_TRUE(daemon_.AwaitServing().ok());
+  }
+  {
+    SCOPED_TRACE("a query");
+    restart_damaged();
+    intake::v1::GetCaseRequest get;
+    get.set_name(name);
+    absl::StatusOr<intake::v1::Case> found;
+    int refused = 0;
+    while (true) {
+      found =
+          daemon_.Call<intake::v1::Case>(kIntake, "GetCase", get, "agent-li");
+      if (found.ok()) break;
+      ASSERT_EQ(ReasonOf(found.status()), "NOT_READY") << found.status();
+      ++refused;
+    }
+    EXPECT_GT(refused, 0);
+    EXPECT_EQ(found->subject(), subject);
+    EXPECT_TRUE(found->replied());
+    EXPECT_EQ(opened_again(), 2u);
+    ASSERT_TRUE(daemon_.AwaitServing().ok());
+  }
+  const auto verified = daemon_.Call<admin::v1::VerifyShardsResponse>(
+      "aftercare.admin.v1.AdminService", "VerifyShards",
+      admin::v1::VerifyShardsRequest(), "operator");
+  ASSERT_TRUE(verified.ok()) << verified.status();
+  EXPECT_TRUE(verified->ok()) << verified->DebugString();
 }
 
 }  // namespace

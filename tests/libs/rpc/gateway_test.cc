@@ -23,6 +23,50 @@ using intake::v1::ListCustomersResponse;
 using intake::v1::OpenCaseRequest;
 using intake::v1::RegisterCustomerRequest;
 
+// Finds nothing because it cannot read.
+class UnreadableRows final : public RowReader {
+ public:
+  const google::protobuf::Message* FindRow(
+      absl::string_view, const google::protobuf::Message&) const override {
+    return nullptr;
+  }
+  void ScanKeys(absl::string_view, absl::string_view,
+                absl::FunctionRef<bool(absl::string_view)>) const override {}
+  absl::Status status() const override {
+    return absl::DataLossError("block checksum mismatch");
+  }
+};
+
+// A shard whose rows have just become unreadable.
+class UnreadableShard final : public shard::Shard {
+ public:
+  explicit UnreadableShard(std::shared_ptr<shard::Shard> shard)
+      : shard_(std::move(shard)) {}
+  void Stop() override { shard_->Stop(); }
+  void Promote() override {}
+  void Submit(shard::Command, shard::CommandCallback) override {}
+  void SubmitHandbook(const handbook::v1::Handbook&, std::string, absl::Time,
+                      shard::CommandCallback) override {}
+  void Read(shard::Freshness, shard::ReadCallback done) override {
+    done(std::make_unique<UnreadableRows>());
+  }
+  absl::Status Readable() const override { return absl::OkStatus(); }
+  std::shared_ptr<const handbook::Policy> PolicyAt(absl::string_view company,
+                                                   absl::Time at) override {
+    return shard_->PolicyAt(company, at);
+  }
+  shard::ShardStatus Status() const override { return shard_->Status(); }
+  absl::StatusOr<Verdict> Verify(const std::string&) override {
+    return absl::UnimplementedError("");
+  }
+  absl::StatusOr<int64_t> Checkpoint(const std::string&) override {
+    return absl::UnimplementedError("");
+  }
+
+ private:
+  const std::shared_ptr<shard::Shard> shard_;
+};
+
 class GatewayTest : public testing::RpcFixture {
  protected:
   void SetUp() override {
@@ -54,6 +98,28 @@ TEST_F(GatewayTest, ACommandAnswersWithItsResourceAndAQueryFindsIt) {
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ(found->display_name(), "王小明 🙂");
   EXPECT_EQ(found->SerializeAsString(), made->SerializeAsString());
+}
+
+// Neither "not found" nor a short list: nobody could look.
+TEST_F(GatewayTest, RowsThatCannotBeReadAreNoAnswer) {
+  ASSERT_TRUE(Register("c-1").ok());
+  for (int p = 0; p < testing::kPartitions; ++p) {
+    hosted_[0]->Put(p, std::make_shared<UnreadableShard>(hosted_[0]->Find(p)));
+  }
+  handbook::v1::ListHandbookVersionsRequest versions;
+  versions.set_name("companies/acme");
+  for (const absl::Status& status :
+       {Get("companies/acme/customers/c-1", "agent-li"),
+        Intake<ListCustomersRequest, ListCustomersResponse>(
+            "ListCustomers", "parent: 'companies/acme'")
+            .status(),
+        Handbook<handbook::v1::ListHandbookVersionsResponse>(
+            "ListHandbookVersions", versions)
+            .status()}) {
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+    EXPECT_EQ(ReasonOf(status), "NOT_READY");
+    EXPECT_TRUE(status.GetPayload(kRetryInfoUrl).has_value());
+  }
 }
 
 TEST_F(GatewayTest, WhoSaysNotWhoTheyAreLearnsNothing) {

@@ -5,11 +5,13 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "aftercare/common/v1/rows.pb.h"
 #include "aftercare/intake/v1/resources.pb.h"
 #include "libs/base/refusal.h"
 #include "libs/log/fold.h"
 #include "libs/shard/checkpoint.h"
+#include "libs/testing/damage.h"
 #include "rocksdb/db.h"
 #include "services/intake/domain/tables.h"
 #include "tests/libs/shard/shard_fixture.h"
@@ -35,6 +37,33 @@ class ShardTest : public aftercare::testing::ShardFixture {
     }
   }
   const std::string kCase = "companies/acme/customers/c1/cases/k0";
+
+  // Cases around one that can be told from all others, in the tables of a
+  // database that nobody has open; then that case's rows are damaged, unless it
+  // is left to the caller.
+  static constexpr int kCases = 60;
+  const std::string kBadCase = "companies/acme/customers/c1/cases/k30";
+  const std::string kBadSubject = "the one that is damaged";
+  void FillAndDamage(bool damage = true) {
+    Start();
+    ApplyHandbook();
+    Register("c1");
+    for (int i = 0; i < kCases; ++i) {
+      std::string text = OpenCase("c1", absl::StrCat("k", i));
+      if (i == 30) absl::StrReplaceAll({{"空调不制冷", kBadSubject}}, &text);
+      ASSERT_TRUE(Run("OpenCase", text).ok());
+    }
+    shard_.reset();
+    if (!damage) return;
+    ASSERT_GT(aftercare::testing::DamageRows(options_.directory, kBadSubject),
+              0);
+  }
+
+  void ExpectVerified() {
+    const auto verdict = shard_->Verify(dir_ / "scratch");
+    ASSERT_TRUE(verdict.ok()) << verdict.status();
+    EXPECT_TRUE(verdict->ok) << verdict->problem;
+  }
 };
 
 TEST_F(ShardTest, AnAcceptedCommandIsReadableAtOnce) {
@@ -725,6 +754,160 @@ TEST_F(ShardTest, OwnersThatDeposeEachOtherLeaveEachOtherTime) {
   const auto verdict = shard_->Verify(dir_ / "scratch");
   ASSERT_TRUE(verdict.ok());
   EXPECT_TRUE(verdict->ok) << verdict->problem;
+}
+
+TEST_F(ShardTest, ACommandOnADamagedRowIsDecidedOnceTheRowsAreMadeAnew) {
+  FillAndDamage();
+  ::testing::internal::CaptureStderr();
+  Start();
+  const ShardStatus before = shard_->Status();
+  // Others are in flight before it, wait behind it, or come while the rows are
+  // not there.
+  constexpr int kOthers = 200;
+  std::atomic<int> answered{0};
+  std::atomic<int> accepted{0};
+  std::promise<void> all;
+  const auto count = [&](const Result& result) {
+    if (result.ok()) {
+      ++accepted;
+    } else {
+      EXPECT_EQ(ReasonOf(result.status()), "NOT_READY") << result.status();
+    }
+    if (++answered == kOthers) all.set_value();
+  };
+  std::promise<Result> replied;
+  for (int i = 0; i < kOthers; ++i) {
+    if (i == 20) {
+      shard_->Submit(
+          Make("ReplyToCase", "name: '" + kBadCase + "' text: '好的'"),
+          [&](Result r) { replied.set_value(std::move(r)); });
+    }
+    shard_->Submit(Make("OpenCase", OpenCase("c1", absl::StrCat("o", i))),
+                   count);
+  }
+  const Result reply = replied.get_future().get();
+  EXPECT_TRUE(reply.ok()) << reply.status();
+  all.get_future().wait();
+  const std::string told = ::testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(absl::StrContains(told, "rows cannot be used")) << told;
+  EXPECT_GT(shard_->Status().claim, before.claim);
+  EXPECT_EQ(shard_->Status().state, ShardState::kServing);
+  EXPECT_GE(accepted, 20);
+  EXPECT_EQ(shard_->Status().events, before.events + accepted + 1);
+  EXPECT_TRUE(Case(kBadCase).replied());
+  EXPECT_EQ(Case(kBadCase).subject(), kBadSubject);
+  ExpectVerified();
+}
+
+// They must not be refused for good, nor counted as had.
+TEST_F(ShardTest, ARepeatedRequestOnADamagedRowIsAnsweredFromRowsMadeAnew) {
+  Start();
+  Fill(60);
+  const std::string id = "an id that is remembered and then damaged";
+  ASSERT_TRUE(
+      Run("ReplyToCase", "name: '" + kCase + "' text: '好的'", id).ok());
+  const ShardStatus before = shard_->Status();
+  shard_.reset();
+  ASSERT_GT(aftercare::testing::DamageRows(options_.directory, id), 0);
+  Start();
+  ASSERT_TRUE(
+      Run("ReplyToCase", "name: '" + kCase + "' text: '好的'", id).ok());
+  EXPECT_EQ(shard_->Status().events, before.events);
+  EXPECT_EQ(shard_->Status().digest, before.digest);
+}
+
+TEST_F(ShardTest, WhoReadsADamagedRowIsToldAndTheRowsAreMadeAnew) {
+  for (const bool scan : {false, true}) {
+    SCOPED_TRACE(scan);
+    shard_.reset();
+    log_.reset();
+    std::filesystem::remove_all(options_.directory);
+    std::filesystem::remove_all(dir_ / "log");
+    OpenLog();
+    FillAndDamage();
+    Start();
+    int failed = 0;
+    while (true) {
+      const auto rows = shard_->Snapshot();
+      if (!rows.ok()) {
+        ASSERT_EQ(ReasonOf(rows.status()), "NOT_READY");
+        std::this_thread::yield();
+        continue;
+      }
+      int found = 0;
+      if (scan) {
+        (*rows)->ScanTable(intake::kCases, "", "\xff",
+                           [&](absl::string_view, const intake::v1::Case&) {
+                             ++found;
+                             return true;
+                           });
+      } else if ((*rows)->Find(intake::kCases, kBadCase) != nullptr) {
+        found = kCases;
+      }
+      if ((*rows)->status().ok()) {
+        EXPECT_EQ(found, kCases);
+        break;
+      }
+      EXPECT_TRUE(absl::IsDataLoss((*rows)->status()));
+      ++failed;
+    }
+    EXPECT_GT(failed, 0);
+    ExpectVerified();
+  }
+}
+
+TEST_F(ShardTest, VerifyingDamagedRowsSaysSoAndTheyAreMadeAnew) {
+  FillAndDamage();
+  Start();
+  EXPECT_TRUE(absl::IsDataLoss(shard_->Verify(dir_ / "scratch").status()));
+  while (!shard_->Verify(dir_ / "scratch").ok()) std::this_thread::yield();
+  ExpectVerified();
+}
+
+TEST_F(ShardTest, ADeadlineOfADamagedRowIsSettledOnceTheRowsAreMadeAnew) {
+  FillAndDamage();
+  clock_.Advance(absl::Hours(24 * 10));
+  Start();
+  bool breached = false;
+  while (!breached) {
+    std::this_thread::yield();
+    const auto rows = shard_->Snapshot();
+    if (!rows.ok()) continue;
+    const auto* c = (*rows)->Find(intake::kCases, kBadCase);
+    breached = c != nullptr && c->clocks(0).breached();
+  }
+  ExpectVerified();
+}
+
+TEST_F(ShardTest, AReplayThatMeetsADamagedRowBeginsAnew) {
+  FillAndDamage(false);
+  std::filesystem::rename(options_.directory, dir_ / "behind");
+  Start();
+  ASSERT_TRUE(Run("ReplyToCase", "name: '" + kBadCase + "' text: '好的'").ok());
+  const ShardStatus before = shard_->Status();
+  shard_.reset();
+  ASSERT_GT(aftercare::testing::DamageRows(dir_ / "behind", kBadSubject), 0);
+  for (const bool follow : {false, true}) {
+    SCOPED_TRACE(follow);
+    ShardOptions options = options_;
+    options.directory = dir_ / absl::StrCat("again", follow);
+    options.follow = follow;
+    std::filesystem::copy(dir_ / "behind", options.directory);
+    ::testing::internal::CaptureStderr();
+    shard_ = StartShard(options);
+    if (follow) {
+      const int64_t end = log_->End({service_.topic(), 0}).value();
+      while (shard_->Status().offset < end) std::this_thread::yield();
+      shard_->Promote();
+    }
+    AwaitState(ShardState::kServing);
+    const std::string told = ::testing::internal::GetCapturedStderr();
+    EXPECT_TRUE(absl::StrContains(told, "rows cannot be used")) << told;
+    EXPECT_EQ(shard_->Status().digest, before.digest);
+    EXPECT_EQ(shard_->Status().events, before.events);
+    ExpectVerified();
+    shard_.reset();
+  }
 }
 
 TEST_F(ShardTest, StoppingAnswersEveryCaller) {

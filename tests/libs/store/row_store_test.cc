@@ -5,6 +5,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <random>
 #include <set>
 #include <system_error>
@@ -15,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "libs/base/memory_rows.h"
 #include "libs/store/digest.h"
+#include "libs/testing/damage.h"
 #include "libs/testing/temp_dir.h"
 
 namespace aftercare::store {
@@ -303,6 +305,83 @@ TEST_F(RowStoreTest, ADamagedDatabaseIsDataLoss) {
   RowStoreOptions options;
   options.directory = dir_ / "rows";
   EXPECT_FALSE(RowStore::Open(schema_, options).ok());
+}
+
+// Opening looks at few blocks. What then lies in a damaged one is not known not
+// to be there.
+TEST_F(RowStoreTest, AReadThatFailsBreaksTheStore) {
+  for (int i = 10; i < 60; ++i) {
+    Case& row = store_->Edit(kCases, absl::StrCat(i));
+    row.set_owner("li");
+    row.set_subject(absl::StrCat("subject ", i, std::string(300, 'x')));
+  }
+  ASSERT_TRUE(CommitOpen(1).ok());
+  store_.reset();
+  ASSERT_EQ(aftercare::testing::DamageRows(dir_ / "rows", "subject 35"), 1);
+  const std::function<absl::Status()> reads[] = {
+      [&] {
+        EXPECT_EQ(store_->Find(kCases, "35"), nullptr);
+        return store_->status();
+      },
+      [&] {
+        store_->Edit(kCases, "35").set_owner("wang");
+        return store_->status();
+      },
+      [&] {
+        EXPECT_LT(Keys(*store_).size(), 150u);
+        return store_->status();
+      },
+      [&] {
+        // What is pending behind the damage does not hide it.
+        store_->Edit(kCases, "70").set_owner("li");
+        store_->EndTurn();
+        EXPECT_LT(Keys(*store_).size(), 150u);
+        return store_->status();
+      },
+      [&] {
+        const auto snapshot = store_->NewSnapshot();
+        EXPECT_EQ(snapshot->Find(kCases, "35"), nullptr);
+        return snapshot->status();
+      },
+      [&] {
+        const auto snapshot = store_->NewSnapshot();
+        EXPECT_LT(Keys(*snapshot).size(), 150u);
+        return snapshot->status();
+      },
+      [&] { return store_->ScanDigest().status(); },
+  };
+  int number = 0;
+  for (const auto& read : reads) {
+    SCOPED_TRACE(number++);
+    Open();
+    const auto elsewhere = store_->NewSnapshot();
+    EXPECT_NE(store_->Find(kCases, "11"), nullptr);
+    EXPECT_NE(elsewhere->Find(kCases, "59"), nullptr);
+    EXPECT_EQ(store_->Find(kCases, "nobody"), nullptr);
+    EXPECT_FALSE(store_->broken());
+    EXPECT_TRUE(absl::IsDataLoss(read()));
+    EXPECT_TRUE(store_->broken());
+    EXPECT_TRUE(absl::IsDataLoss(store_->status()));
+    // Nothing is built on it; other readers have read what they have read.
+    EXPECT_TRUE(absl::IsDataLoss(CommitOpen(2)));
+    store_->DropPending();
+    store_->Edit(kCases, "11").set_owner("wang");
+    EXPECT_TRUE(absl::IsDataLoss(Commit(store_->EndTurn(), 2)));
+    EXPECT_TRUE(elsewhere->status().ok());
+  }
+  Open();
+  EXPECT_EQ(store_->meta().offset(), 1);
+}
+
+TEST_F(RowStoreTest, ASnapshotSaysWhatItCannotParse) {
+  store_->Edit(kCases, "1").set_subject("not \xff text");
+  ASSERT_TRUE(Commit(store_->EndTurn(), 1).ok());
+  const auto snapshot = store_->NewSnapshot();
+  EXPECT_EQ(snapshot->Find(kCases, "2"), nullptr);
+  EXPECT_TRUE(snapshot->status().ok());
+  EXPECT_EQ(snapshot->Find(kCases, "1"), nullptr);
+  EXPECT_TRUE(absl::IsDataLoss(snapshot->status()));
+  EXPECT_FALSE(store_->broken());
 }
 
 // Property: any mix of edits, erasures, turns, commits and drops gives the
