@@ -54,6 +54,32 @@ const google::protobuf::FieldDescriptor* PlatformField(
   return nullptr;
 }
 
+// A command asks for its request_id on each day that is remembered. Most
+// boundaries have been quiet on most of them.
+constexpr int64_t kNotedDays = 64;
+
+void NoteRequestDay(common::v1::ParentRow& parent, int64_t day) {
+  const int64_t later = day - parent.request_day();
+  uint64_t days = parent.request_days();
+  if (days == 0 || later >= kNotedDays) {
+    days = 1;
+    parent.set_request_day(day);
+  } else if (later >= 0) {
+    days = (days << later) | 1;
+    parent.set_request_day(day);
+  } else if (-later < kNotedDays) {
+    days |= uint64_t{1} << -later;
+  }
+  parent.set_request_days(days);
+}
+
+bool MayHaveRequests(const common::v1::ParentRow& parent, int64_t day) {
+  if (parent.request_days() == 0) return false;
+  const int64_t before = parent.request_day() - day;
+  if (before >= kNotedDays) return true;
+  return before >= 0 && ((parent.request_days() >> before) & 1) != 0;
+}
+
 }  // namespace
 
 void AddCoreTables(Schema& schema) {
@@ -237,7 +263,10 @@ void Applier::Apply(store::RowStore& rows, common::v1::ShardMeta& position,
       rows.EraseRow(key, common::v1::RequestRow::default_instance());
     }
   }
-  rows.Edit(kParents, meta.parent).set_revision(meta.revision);
+  common::v1::ParentRow& parent = rows.Edit(kParents, meta.parent);
+  parent.set_revision(meta.revision);
+  const bool forever = absl::StartsWith(event.request_id, kEventRequestPrefix);
+  if (!event.request_id.empty() && !forever) NoteRequestDay(parent, day);
   position.set_events(position.events() + 1);
 
   std::string refused_reason;
@@ -261,8 +290,6 @@ void Applier::Apply(store::RowStore& rows, common::v1::ShardMeta& position,
   AppendHistory(rows, meta, event.bytes);
 
   if (!event.request_id.empty()) {
-    const bool forever =
-        absl::StartsWith(event.request_id, kEventRequestPrefix);
     // FindRequest finds whatever lies under these ids, so no command gets here
     // with one that is taken.
     common::v1::RequestRow& row =
@@ -286,10 +313,13 @@ const common::v1::RequestRow* Applier::FindRequest(const RowReader& rows,
     return rows.Find(kReactionRequests,
                      ReactionRequestRowId(boundary, request_id));
   }
+  const auto* parent = rows.Find(kParents, boundary);
+  if (parent == nullptr) return nullptr;
   const int64_t today = DayOf(now);
   // Where the clock was ahead of where it is now, ids lie there too.
   for (const int64_t newest : {std::max(today, newest_day), today}) {
     for (int64_t day = newest; day >= newest - request_days_; --day) {
+      if (!MayHaveRequests(*parent, day)) continue;
       const auto* row =
           rows.Find(kRequests, RequestRowId(day, boundary, request_id));
       if (row != nullptr) return row;

@@ -201,7 +201,7 @@ absl::StatusOr<std::unique_ptr<RowStore>> RowStore::Open(
 RowStore::~RowStore() = default;
 
 const std::string* Turn::ValueOf(absl::string_view key) const {
-  for (const Change& change : changes_) {
+  for (const Change& change : changes()) {
     if (change.key == key && !change.erased) return &change.value;
   }
   return nullptr;
@@ -316,11 +316,16 @@ void RowStore::ScanKeys(
   read.iterate_upper_bound = &upper;
   std::unique_ptr<rocksdb::Iterator> stored(db_->NewIterator(read));
   stored->Seek(ToSlice(from));
+  for (; ordered_ < pending_.size(); ++ordered_) {
+    for (const Turn::Change& change : *pending_[ordered_].changes) {
+      pending_keys_.insert_or_assign(change.key, !change.erased);
+    }
+  }
   auto pending = pending_keys_.lower_bound(from);
   while (true) {
     const bool has_stored = stored->Valid();
-    const bool has_pending = pending != pending_keys_.end() &&
-                             absl::string_view(pending->first) < to;
+    const bool has_pending =
+        pending != pending_keys_.end() && pending->first < to;
     // An iterator also ends where it cannot read on.
     if (!has_stored && !broken_.Note(ToStatus(stored->status())).ok()) return;
     if (!has_stored && !has_pending) return;
@@ -328,7 +333,7 @@ void RowStore::ScanKeys(
         has_stored ? ToView(stored->key()) : absl::string_view();
     if (has_pending && (!has_stored || pending->first <= stored_key)) {
       const bool same = has_stored && pending->first == stored_key;
-      if (pending->second.exists && !visit(pending->first)) return;
+      if (pending->second && !visit(pending->first)) return;
       if (same) stored->Next();
       ++pending;
     } else {
@@ -347,16 +352,14 @@ Turn RowStore::Serialize(rocksdb::WriteBatch* long_turn) {
       long_turn->Put(ToSlice(key), ToSlice(value));
       return;
     }
-    turn.changes_.push_back({std::string(key), std::string(value), false});
-    pending_keys_[std::string(key)] = {turn.number_, true};
+    turn.changes_->push_back({std::string(key), std::string(value), false});
   };
   const auto remove = [&](absl::string_view key) {
     if (long_turn != nullptr) {
       long_turn->Delete(ToSlice(key));
       return;
     }
-    turn.changes_.push_back({std::string(key), {}, true});
-    pending_keys_[std::string(key)] = {turn.number_, false};
+    turn.changes_->push_back({std::string(key), {}, true});
   };
   if (long_turn != nullptr) {
     // RocksDB's skip list takes neighbours faster than keys from all over.
@@ -421,7 +424,11 @@ Turn RowStore::Serialize(rocksdb::WriteBatch* long_turn) {
   return turn;
 }
 
-Turn RowStore::EndTurn() { return Serialize(nullptr); }
+Turn RowStore::EndTurn() {
+  Turn turn = Serialize(nullptr);
+  pending_.push_back({turn.number_, turn.changes_});
+  return turn;
+}
 
 std::string RowStore::SerializedRow(
     absl::string_view key, const google::protobuf::Message& prototype) const {
@@ -437,7 +444,7 @@ void RowStore::Accept(Turn turn, common::v1::ShardMeta position) {
   position.set_digest_low(absl::Uint128Low64(digest));
   position.set_rows(meta_.rows() + turn.rows_delta_);
   meta_ = std::move(position);
-  for (const Turn::Change& change : turn.changes_) {
+  for (const Turn::Change& change : turn.changes()) {
     unwritten_ += change.key.size() + change.value.size();
   }
   accepted_.push_back(std::move(turn));
@@ -446,22 +453,22 @@ void RowStore::Accept(Turn turn, common::v1::ShardMeta position) {
 absl::Status RowStore::Write() {
   RETURN_IF_ERROR(status());
   if (accepted_.empty()) return absl::OkStatus();
-  const uint64_t last = accepted_.back().number_;
+  // Of each key the newest, in the order of the changes.
+  absl::flat_hash_set<absl::string_view> seen;
+  std::vector<const Turn::Change*> newest;
+  for (auto turn = accepted_.rbegin(); turn != accepted_.rend(); ++turn) {
+    const auto& changes = turn->changes();
+    for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
+      if (seen.insert(change->key).second) newest.push_back(&*change);
+    }
+  }
   rocksdb::WriteBatch batch;
-  for (const Turn& turn : accepted_) {
-    for (const Turn::Change& change : turn.changes_) {
-      const auto it = pending_keys_.find(change.key);
-      if (it != pending_keys_.end()) {
-        const uint64_t newest = it->second.turn;
-        // Comes again in this very batch.
-        if (newest > turn.number_ && newest <= last) continue;
-        if (newest == turn.number_) pending_keys_.erase(it);
-      }
-      if (change.erased) {
-        batch.Delete(ToSlice(change.key));
-      } else {
-        batch.Put(ToSlice(change.key), ToSlice(change.value));
-      }
+  for (auto it = newest.rbegin(); it != newest.rend(); ++it) {
+    const Turn::Change& change = **it;
+    if (change.erased) {
+      batch.Delete(ToSlice(change.key));
+    } else {
+      batch.Put(ToSlice(change.key), ToSlice(change.value));
     }
   }
   return WriteBatch(batch);
@@ -478,6 +485,12 @@ absl::Status RowStore::WriteBatch(rocksdb::WriteBatch& batch) {
       if (entry->pending_turn == turn.number_) entry->pending_turn = 0;
     }
     EvictInserted(turn);
+  }
+  pending_keys_.clear();
+  ordered_ = 0;
+  while (!pending_.empty() &&
+         pending_.front().number <= accepted_.back().number_) {
+    pending_.pop_front();
   }
   accepted_.clear();
   unwritten_ = 0;
@@ -497,6 +510,8 @@ absl::Status RowStore::CommitOpenTurn(common::v1::ShardMeta position) {
 void RowStore::DropPending() {
   dirty_.clear();
   pending_keys_.clear();
+  ordered_ = 0;
+  pending_.clear();
   leaving_.clear();
   joined_ = 0;
   entries_.clear();

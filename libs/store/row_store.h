@@ -90,7 +90,7 @@ class Turn {
   Turn(Turn&&) = default;
   Turn& operator=(Turn&&) = default;
 
-  const std::vector<Change>& changes() const { return changes_; }
+  const std::vector<Change>& changes() const { return *changes_; }
 
   // Null if the turn did not write that row.
   const std::string* ValueOf(absl::string_view key) const;
@@ -98,7 +98,9 @@ class Turn {
  private:
   friend class RowStore;
   uint64_t number_ = 0;
-  std::vector<Change> changes_;
+  // Shared with the store for as long as the turn is pending.
+  std::shared_ptr<std::vector<Change>> changes_ =
+      std::make_shared<std::vector<Change>>();
   absl::uint128 digest_delta_ = 0;
   int64_t rows_delta_ = 0;
   std::vector<RowEntry*> entries_;
@@ -234,9 +236,9 @@ class RowStore final : public RowReader, public RowEditor {
       return Of(a) == Of(b);
     }
   };
-  struct PendingKey {
-    uint64_t turn = 0;
-    bool exists = false;
+  struct PendingTurn {
+    uint64_t number = 0;
+    std::shared_ptr<const std::vector<Turn::Change>> changes;
   };
 
   explicit RowStore(const Schema& schema, RowStoreOptions options)
@@ -270,7 +272,11 @@ class RowStore final : public RowReader, public RowEditor {
   // make something ask first whether it is there. Empty after a write.
   mutable std::string absent_;
   std::vector<RowEntry*> dirty_;
-  absl::btree_map<std::string, PendingKey> pending_keys_;
+  std::deque<PendingTurn> pending_;  // not yet written, in order
+  // Of the first `ordered_` pending turns: whether a key is there after them.
+  // Brought up to date by who scans; most commands do not.
+  mutable absl::btree_map<absl::string_view, bool> pending_keys_;
+  mutable size_t ordered_ = 0;
   uint64_t last_turn_ = 0;
   std::vector<Turn> accepted_;  // in order, not yet written
   size_t unwritten_ = 0;        // bytes of accepted_

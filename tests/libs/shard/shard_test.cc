@@ -319,6 +319,22 @@ TEST_F(ShardTest, RequestIdsAreKnownAfterTheClockStepsBackByDays) {
   EXPECT_EQ(shard_->Status().events, events + 1);
 }
 
+// Further than a boundary notes on which days it had any.
+TEST_F(ShardTest, RequestIdsAreKnownAfterTheClockStepsBackByMonths) {
+  Start();
+  Fill(1);
+  const std::string reply = "name: '" + kCase + "' text: '好的'";
+  clock_.Advance(absl::Hours(24 * 70));
+  ASSERT_TRUE(Run("ReplyToCase", reply, "ahead").ok());
+  clock_.Advance(-absl::Hours(24 * 70));
+  ASSERT_TRUE(Run("ReplyToCase", reply, "back").ok());
+  const int64_t events = shard_->Status().events;
+  for (const char* id : {"ahead", "back"}) {
+    ASSERT_TRUE(Run("ReplyToCase", reply, id).ok());
+    EXPECT_EQ(shard_->Status().events, events) << id;
+  }
+}
+
 TEST_F(ShardTest, ARefusalAppendsNothing) {
   Start();
   Fill(1);
