@@ -171,7 +171,7 @@ absl::StatusOr<std::unique_ptr<RowStore>> RowStore::Open(
       static_cast<size_t>(options.block_cache_bytes), /*num_shard_bits=*/2);
   table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
   table.partition_filters = true;
-  table.metadata_block_size = 4096;
+  table.metadata_block_size = 16384;
   table.cache_index_and_filter_blocks = true;
   table.cache_index_and_filter_blocks_with_high_priority = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
