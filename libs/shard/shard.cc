@@ -141,6 +141,12 @@ bool IsBusinessRefusal(const absl::Status& status) {
          !absl::IsDataLoss(status);
 }
 
+absl::Status ShuttingDown() {
+  return WithRetryDelay(
+      Refuse(common::v1::REASON_SHUTTING_DOWN, "the server is stopping"),
+      absl::Seconds(1));
+}
+
 absl::Status NotConfirmed() {
   return WithRetryDelay(
       Refuse(common::v1::REASON_LOG_UNAVAILABLE,
@@ -390,9 +396,7 @@ void ShardImpl::Enqueue(Waiting waiting) {
   {
     std::lock_guard lock(mutex_);
     if (stopping_) {
-      refusal = WithRetryDelay(
-          Refuse(common::v1::REASON_SHUTTING_DOWN, "the server is stopping"),
-          absl::Seconds(1));
+      refusal = ShuttingDown();
     } else if (!accepting_) {
       refusal = NotServing();
     } else if (queue_.size() >=
@@ -889,20 +893,17 @@ void ShardImpl::Run() {
     if (answer.waiting.done != nullptr) answer.waiting.done(unknown);
   }
   in_flight_.clear();
-  const absl::Status stopping = WithRetryDelay(
-      Refuse(common::v1::REASON_SHUTTING_DOWN, "the server is stopping"),
-      absl::Seconds(1));
   {
     std::lock_guard lock(mutex_);
     accepting_ = readable_ = serving_ = false;
   }
-  DropUnconfirmed(stopping);
+  DropUnconfirmed(ShuttingDown());
   std::deque<Waiting> queued;
   {
     std::lock_guard lock(mutex_);
     queued.swap(queue_);
   }
-  for (Waiting& waiting : queued) waiting.done(stopping);
+  for (Waiting& waiting : queued) waiting.done(ShuttingDown());
   DropAppender();
   for (std::thread& thread : dropping_) thread.join();
   std::lock_guard lock(mutex_);
@@ -913,7 +914,10 @@ void ShardImpl::ReadStore(Reader reader) {
   absl::StatusOr<std::shared_ptr<store::RowStore>> now;
   {
     std::lock_guard lock(mutex_);
-    if (!readable_) {
+    if (stopping_) {
+      // Else those who come could keep it from ever being done.
+      now = ShuttingDown();
+    } else if (!readable_) {
       now = NotServing();
     } else if (!serving_) {
       // All of it has been written.

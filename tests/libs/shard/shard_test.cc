@@ -939,5 +939,23 @@ TEST_F(ShardTest, StoppingAnswersEveryCaller) {
   EXPECT_EQ(answered, kCount);
 }
 
+TEST_F(ShardTest, StoppingEndsThoughReadersKeepComing) {
+  Start();
+  Fill(1);
+  std::atomic<bool> over{false};
+  std::atomic<int> read{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 4; ++i) {
+    readers.emplace_back([&] {
+      while (!over) read += shard_->Snapshot().ok() ? 1 : 0;
+    });
+  }
+  while (read < 100) std::this_thread::yield();
+  shard_->Stop();
+  EXPECT_EQ(ReasonOf(shard_->Snapshot().status()), "SHUTTING_DOWN");
+  over = true;
+  for (std::thread& reader : readers) reader.join();
+}
+
 }  // namespace
 }  // namespace aftercare::shard
