@@ -141,6 +141,15 @@ bool IsBusinessRefusal(const absl::Status& status) {
          !absl::IsDataLoss(status);
 }
 
+// What `ask` gets told, waited for.
+template <typename T, typename Ask>
+absl::StatusOr<T> Awaited(Ask ask) {
+  // Shared: it must outlive the call that fulfils it.
+  const auto told = std::make_shared<std::promise<absl::StatusOr<T>>>();
+  ask([told](absl::StatusOr<T> answer) { told->set_value(std::move(answer)); });
+  return told->get_future().get();
+}
+
 absl::Status ShuttingDown() {
   return WithRetryDelay(
       Refuse(common::v1::REASON_SHUTTING_DOWN, "the server is stopping"),
@@ -938,14 +947,9 @@ void ShardImpl::ReadStore(Reader reader) {
 }
 
 absl::StatusOr<std::shared_ptr<store::RowStore>> ShardImpl::Written() {
-  // Shared: it must outlive the call that fulfils it.
-  const auto told = std::make_shared<
-      std::promise<absl::StatusOr<std::shared_ptr<store::RowStore>>>>();
-  ReadStore({Freshness::kAny,
-             [told](absl::StatusOr<std::shared_ptr<store::RowStore>> store) {
-               told->set_value(std::move(store));
-             }});
-  return told->get_future().get();
+  return Awaited<std::shared_ptr<store::RowStore>>([this](auto done) {
+    ReadStore({Freshness::kAny, std::move(done)});
+  });
 }
 
 void ShardImpl::AskEnd() {
@@ -1593,13 +1597,8 @@ absl::StatusOr<Shard::Verdict> ShardImpl::Verify(const std::string& scratch) {
 
 absl::StatusOr<std::unique_ptr<RowReader>> Shard::Snapshot(
     Freshness freshness) {
-  // Shared: it must outlive the call that fulfils it.
-  const auto told = std::make_shared<
-      std::promise<absl::StatusOr<std::unique_ptr<RowReader>>>>();
-  Read(freshness, [told](absl::StatusOr<std::unique_ptr<RowReader>> rows) {
-    told->set_value(std::move(rows));
-  });
-  return told->get_future().get();
+  return Awaited<std::unique_ptr<RowReader>>(
+      [&](ReadCallback done) { Read(freshness, std::move(done)); });
 }
 
 absl::StatusOr<std::unique_ptr<Shard>> Shard::Start(

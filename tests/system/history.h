@@ -78,9 +78,9 @@ class Caller {
   History history_;
   int commands_ = 0;
   std::vector<std::string> customers_;
-  // The least etag that a read may show.
   std::string from_;                         // of the last answer
   std::map<std::string, std::string> told_;  // by whom of an etag
+  // The least etag that a read may show.
   std::map<std::string, int64_t> cases_;
   std::map<std::string, int64_t> orders_;
 };

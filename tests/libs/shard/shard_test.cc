@@ -59,6 +59,26 @@ class ShardTest : public aftercare::testing::ShardFixture {
               0);
   }
 
+  // Another owner takes the shard's place, and the shard is not told.
+  std::unique_ptr<Shard> Depose() {
+    ShardOptions other = options_;
+    other.directory = dir_ / "other";
+    std::unique_ptr<Shard> deposed = std::exchange(shard_, StartShard(other));
+    AwaitState(ShardState::kServing);
+    return deposed;
+  }
+
+  // What somebody else writes into the partition.
+  absl::StatusOr<int64_t> AppendAsStranger(log::Record record) {
+    auto appender = log_->OpenAppender({service_.topic(), 0});
+    if (!appender.ok()) return appender.status();
+    std::promise<absl::StatusOr<int64_t>> done;
+    (*appender)->Append(std::move(record), [&](absl::StatusOr<int64_t> offset) {
+      done.set_value(std::move(offset));
+    });
+    return done.get_future().get();
+  }
+
   void ExpectVerified() {
     const auto verdict = shard_->Verify(dir_ / "scratch");
     ASSERT_TRUE(verdict.ok()) << verdict.status();
@@ -98,9 +118,7 @@ TEST_F(ShardTest, ReplayOnAnEmptyDiskGivesTheSameRowsByteForByte) {
     EXPECT_EQ(shard_->Status().rows, before.rows) << wipe;
     EXPECT_EQ(shard_->Status().events, before.events) << wipe;
   }
-  const auto verdict = shard_->Verify(dir_ / "scratch");
-  ASSERT_TRUE(verdict.ok()) << verdict.status();
-  EXPECT_TRUE(verdict->ok) << verdict->problem;
+  ExpectVerified();
 }
 
 TEST_F(ShardTest, ACheckpointSeedsAnEmptyDisk) {
@@ -221,9 +239,7 @@ TEST_F(ShardTest, AnEmptyDiskBeginsWithTheNewestGoodCheckpoint) {
   EXPECT_TRUE(absl::StrContains(told, *older)) << told;
   EXPECT_EQ(shard_->Status().digest, before.digest);
   EXPECT_EQ(shard_->Status().events, before.events);
-  const auto verdict = shard_->Verify(dir_ / "scratch");
-  ASSERT_TRUE(verdict.ok()) << verdict.status();
-  EXPECT_TRUE(verdict->ok) << verdict->problem;
+  ExpectVerified();
 }
 
 TEST_F(ShardTest, CheckpointsOfAnotherPartitionAreNotUsed) {
@@ -296,9 +312,7 @@ TEST_F(ShardTest, RequestIdsExpireByEventTimeAndReplayAgrees) {
   // Forgotten: it is a new command now, and the id is taken.
   EXPECT_EQ(ReasonOf(Run("OpenCase", OpenCase("c1", "k0"), "r1").status()),
             "RESOURCE_ALREADY_EXISTS");
-  const auto verdict = shard_->Verify(dir_ / "scratch");
-  ASSERT_TRUE(verdict.ok());
-  EXPECT_TRUE(verdict->ok) << verdict->problem;
+  ExpectVerified();
 }
 
 TEST_F(ShardTest, RequestIdsAreKnownAfterTheClockStepsBackByDays) {
@@ -450,9 +464,7 @@ TEST_F(ShardTest, AnEventTheLogCannotTakeIsRefusedAndTheShardGoesOn) {
   EXPECT_EQ(shard_->Status().offset, before.offset);
   EXPECT_EQ(shard_->Status().claim, before.claim);
   EXPECT_TRUE(Run("ReplyToCase", "name: '" + kCase + "' text: 'ok'").ok());
-  const auto verdict = shard_->Verify(dir_ / "scratch");
-  ASSERT_TRUE(verdict.ok());
-  EXPECT_TRUE(verdict->ok) << verdict->problem;
+  ExpectVerified();
 }
 
 TEST_F(ShardTest, AnExpiredCommandIsNotDecided) {
@@ -499,9 +511,7 @@ TEST_F(ShardTest, ADeadlineThatPassesBecomesAnEvent) {
          !Case(kCase).clocks(1).breached()) {
     std::this_thread::yield();
   }
-  const auto verdict = shard_->Verify(dir_ / "scratch");
-  ASSERT_TRUE(verdict.ok());
-  EXPECT_TRUE(verdict->ok) << verdict->problem;
+  ExpectVerified();
 }
 
 TEST_F(ShardTest, ManyCommandsInFlightKeepTheirOrder) {
@@ -529,9 +539,7 @@ TEST_F(ShardTest, ManyCommandsInFlightKeepTheirOrder) {
   ASSERT_NE(history, nullptr);
   EXPECT_EQ(static_cast<const common::v1::ParentRow*>(history)->revision(),
             kCount + 1);
-  const auto verdict = shard_->Verify(dir_ / "scratch");
-  ASSERT_TRUE(verdict.ok());
-  EXPECT_TRUE(verdict->ok) << verdict->problem;
+  ExpectVerified();
 }
 
 TEST_F(ShardTest, AFullQueueAsksToComeBack) {
@@ -580,8 +588,6 @@ TEST_F(ShardTest, AnUnknownFactStopsTheOwnerWithOffsetKeyAndReason) {
   const int64_t offset = shard_->Status().offset;
   shard_.reset();
   // A fact of a newer version: field 4000, valid in every other way.
-  auto appender = log_->OpenAppender({service_.topic(), 0});
-  ASSERT_TRUE(appender.ok());
   log::Record record;
   record.key = "companies/acme/customers/c1";
   record.value = std::string("\x82\xfa\x01\x00", 4);
@@ -595,10 +601,7 @@ TEST_F(ShardTest, AnUnknownFactStopsTheOwnerWithOffsetKeyAndReason) {
     record.headers.emplace_back(name, value);
   }
   log::StampEvent(record, claim, 3, false);
-  std::promise<absl::StatusOr<int64_t>> done;
-  (*appender)->Append(
-      record, [&](absl::StatusOr<int64_t> o) { done.set_value(std::move(o)); });
-  ASSERT_EQ(done.get_future().get().value(), offset);
+  ASSERT_EQ(AppendAsStranger(record).value(), offset);
   shard_ = StartShard(options_);
   AwaitState(ShardState::kHalted);
   while (shard_->Status().problem_offset < 0) std::this_thread::yield();
@@ -620,20 +623,12 @@ TEST_F(ShardTest, ARecordThatIsNotOfAftercareIsVoidForEveryReader) {
   log::Record stranger;
   stranger.key = "companies/acme/customers/c1";
   stranger.value = "hello";
-  auto appender = log_->OpenAppender({service_.topic(), 0});
-  ASSERT_TRUE(appender.ok());
-  std::promise<absl::StatusOr<int64_t>> done;
-  (*appender)->Append(stranger, [&](absl::StatusOr<int64_t> offset) {
-    done.set_value(std::move(offset));
-  });
-  ASSERT_TRUE(done.get_future().get().ok());
+  ASSERT_TRUE(AppendAsStranger(stranger).ok());
 
   ASSERT_TRUE(Run("OpenCase", OpenCase("c1", "k9")).ok());
   const int64_t end = log_->End({service_.topic(), 0}).value();
   while (standby->Status().offset < end) std::this_thread::yield();
-  const auto verdict = shard_->Verify(dir_ / "scratch");
-  ASSERT_TRUE(verdict.ok());
-  EXPECT_TRUE(verdict->ok) << verdict->problem;
+  ExpectVerified();
   const ShardStatus before = shard_->Status();
   shard_.reset();
   std::filesystem::remove_all(options_.directory);
@@ -647,34 +642,22 @@ TEST_F(ShardTest, ADeposedOwnerFindsOutAndClaimsAgain) {
   Fill(1);
   const int64_t first_claim = shard_->Status().claim;
   // Somebody else claims and goes away.
-  auto appender = log_->OpenAppender({service_.topic(), 0});
-  ASSERT_TRUE(appender.ok());
-  std::promise<absl::StatusOr<int64_t>> done;
-  (*appender)->Append(
-      log::MakeClaim({"other", "nonce", "address"}),
-      [&](absl::StatusOr<int64_t> o) { done.set_value(std::move(o)); });
-  ASSERT_TRUE(done.get_future().get().ok());
+  ASSERT_TRUE(
+      AppendAsStranger(log::MakeClaim({"other", "nonce", "address"})).ok());
   const auto result = Run("OpenCase", OpenCase("c1", "k9"));
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_GT(shard_->Status().claim, first_claim);
   // The record written under the old claim is void, not doubled.
   EXPECT_EQ(shard_->Status().events, 4);
   EXPECT_EQ(shard_->Status().void_records, 1);
-  const auto verdict = shard_->Verify(dir_ / "scratch");
-  ASSERT_TRUE(verdict.ok());
-  EXPECT_TRUE(verdict->ok) << verdict->problem;
+  ExpectVerified();
 }
 
-// Two processes that both believe to own the partition, and both get commands.
 // It has sent nothing since, and nobody has told it.
 TEST_F(ShardTest, ADeposedOwnerThatDoesNotKnowItReadsNothingOld) {
   Start();
   Fill(1);
-  ShardOptions other = options_;
-  other.directory = dir_ / "other";
-  std::unique_ptr<Shard> deposed = std::move(shard_);
-  shard_ = StartShard(other);
-  AwaitState(ShardState::kServing);
+  std::unique_ptr<Shard> deposed = Depose();
   ASSERT_TRUE(Run("OpenCase", OpenCase("c1", "new")).ok());
 
   // Who does not mind gets what is there.
@@ -691,11 +674,7 @@ TEST_F(ShardTest,
        ADeposedOwnerThatDoesNotKnowItRefusesNothingThatItCannotKnow) {
   Start();
   Fill(1);
-  ShardOptions other = options_;
-  other.directory = dir_ / "other";
-  std::unique_ptr<Shard> deposed = std::move(shard_);
-  shard_ = StartShard(other);
-  AwaitState(ShardState::kServing);
+  std::unique_ptr<Shard> deposed = Depose();
   const Command open = Make("OpenCase", OpenCase("c1", "new"), "r1");
   ASSERT_TRUE(Run(open).ok());
 
@@ -714,12 +693,7 @@ TEST_F(ShardTest,
 TEST_F(ShardTest, AStrangersRecordDoesNotMakeAnOwnerDoubt) {
   Start();
   Fill(1);
-  auto appender = log_->OpenAppender({service_.topic(), 0});
-  ASSERT_TRUE(appender.ok());
-  std::promise<absl::StatusOr<int64_t>> told;
-  (*appender)->Append({.key = "k", .value = "hello"},
-                      [&](auto offset) { told.set_value(offset); });
-  ASSERT_TRUE(told.get_future().get().ok());
+  ASSERT_TRUE(AppendAsStranger({.key = "k", .value = "hello"}).ok());
   const int64_t claim = shard_->Status().claim;
   EXPECT_EQ(Case(kCase).subject(), "空调不制冷");
   EXPECT_TRUE(Run("ReplyToCase", "name: '" + kCase + "' text: '好的'").ok());
@@ -727,6 +701,7 @@ TEST_F(ShardTest, AStrangersRecordDoesNotMakeAnOwnerDoubt) {
   EXPECT_EQ(shard_->Status().claim, claim);
 }
 
+// Two processes that both believe to own the partition, and both get commands.
 TEST_F(ShardTest, OwnersThatDeposeEachOtherLeaveEachOtherTime) {
   Start();
   Fill(1);
@@ -767,9 +742,7 @@ TEST_F(ShardTest, OwnersThatDeposeEachOtherLeaveEachOtherTime) {
   EXPECT_LT(claims, 40);
   EXPECT_GT(claims, 2);
   EXPECT_GT(accepted, 0);
-  const auto verdict = shard_->Verify(dir_ / "scratch");
-  ASSERT_TRUE(verdict.ok());
-  EXPECT_TRUE(verdict->ok) << verdict->problem;
+  ExpectVerified();
 }
 
 TEST_F(ShardTest, ACommandOnADamagedRowIsDecidedOnceTheRowsAreMadeAnew) {
