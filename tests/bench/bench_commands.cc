@@ -29,7 +29,13 @@ double MeasureCommands(int callers, double seconds, std::string& answer) {
   Intake intake(*log, 2);
   intake.calls().Closed(callers, seconds / 5);  // warm
   answer = intake.calls().Once();
-  return intake.calls().Closed(callers, seconds).per_second;
+  return intake.calls().Closed(callers, seconds).PerSecond();
+}
+
+double MeasureEcho(int callers, double seconds, const std::string& answer) {
+  Echo echo(answer);
+  echo.calls().Closed(callers, seconds / 5);  // warm
+  return echo.calls().Closed(callers, seconds).PerSecond();
 }
 
 double MeasureRocksDb(int callers, double seconds) {
@@ -84,7 +90,7 @@ int main(int argc, char** argv) {
   std::string answer;
   const double commands = MeasureCommands(callers, seconds, answer);
   std::printf("durable commands over gRPC  %9.0f /s\n", commands);
-  const double echo = MeasureEcho(callers, seconds, answer).per_second;
+  const double echo = MeasureEcho(callers, seconds, answer);
   std::printf("bare gRPC echo              %9.0f /s\n", echo);
   const double rocks = MeasureRocksDb(callers, seconds);
   std::printf("bare RocksDB synced puts    %9.0f /s\n", rocks);

@@ -109,8 +109,9 @@ int Main(int argc, char** argv) {
                               std::max(linger, 0.0), seconds, record);
       std::printf("%9s %9d | %10.0f %9.2f %9.2f | %10.0f %9.2f %9.2f\n",
                   linger < 0 ? "own" : absl::StrCat(linger).c_str(), in_flight,
-                  ours.per_second, ours.p50_ms, ours.p99_ms, bare.per_second,
-                  bare.p50_ms, bare.p99_ms);
+                  ours.PerSecond(), ours.Milliseconds(0.5),
+                  ours.Milliseconds(0.99), bare.PerSecond(),
+                  bare.Milliseconds(0.5), bare.Milliseconds(0.99));
       std::fflush(stdout);
     }
   }

@@ -1,8 +1,10 @@
 // Durable commands a second end to end over gRPC on a real Kafka, beside a bare
 // echo over the same server and client and beside a bare idempotent producer
-// on the same broker with as many records under way; then the latency at half
-// that load, and reads with and without a look at the log's end. All in one
-// run. Starts a broker (deploy/dev/kafka) unless AFTERCARE_KAFKA names one.
+// on the same broker with as many records under way; the latency at half that
+// load, and reads with and without a look at the log's end. All take turns of a
+// second or so, so that a machine that is faster now than a minute later is so
+// for all of them. Starts a broker (deploy/dev/kafka) unless AFTERCARE_KAFKA
+// names one.
 
 #include <algorithm>
 #include <cstdio>
@@ -36,8 +38,8 @@ log::Record Newest(log::Log& log, const std::string& topic, int partitions) {
 
 void Print(const char* what, const Result& result) {
   std::printf("%-36s %7.0f /s  p50 %6.2f ms  p99 %6.2f ms  %5.1f us of CPU\n",
-              what, result.per_second, result.p50_ms, result.p99_ms,
-              result.cpu_us);
+              what, result.PerSecond(), result.Milliseconds(0.5),
+              result.Milliseconds(0.99), result.CpuMicroseconds());
   std::fflush(stdout);
 }
 
@@ -45,8 +47,9 @@ int Main(int argc, char** argv) {
   CLI::App app(
       "Durable commands a second on Kafka, beside an echo and a producer");
   double seconds = 5;
+  int turns = 5;
   int callers = 64;
-  int partitions = 2;
+  int partitions = 1;
   int nodes = 1;
   int rounds = 1;
   double linger_ms = 1;
@@ -55,12 +58,16 @@ int Main(int argc, char** argv) {
   app.add_option("--seconds", seconds, "Of each measurement")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--turns", turns, "Each measurement is cut into so many parts")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--callers", callers, "Calls, or records, under way at once")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option(
          "--partitions", partitions,
-         "Of the service's topic: a shard has a thread, so as many as cores")
+         "Of the service's topic: a shard has a thread, so as many as cores "
+         "that broker and clients leave")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--nodes", nodes, "Of the broker it starts: 1 or 3")
@@ -105,27 +112,38 @@ int Main(int argc, char** argv) {
       Newest(*log, "aftercare.intake.events.v1", partitions);
   std::printf("%lld bytes a record with key and headers, %d partitions\n",
               static_cast<long long>(record.Bytes()), partitions);
-  MeasureBareProducer(kafka->bootstrap_servers(), {topic, 0}, callers,
-                      linger_ms, seconds / 2, record);
+  const auto produce = [&](double for_seconds) {
+    return MeasureBareProducer(kafka->bootstrap_servers(), {topic, 0}, callers,
+                               linger_ms, for_seconds, record);
+  };
+  Echo bare_echo(answer);
+  bare_echo.calls().Closed(callers, seconds / 5);
+  produce(seconds / 2);
+  Calls read(intake.port(), kGetCase);
+  Calls read_any(intake.port(), kGetCase, "any");
+  const double turn = seconds / turns;
   for (int round = 0; round < rounds; ++round) {
-    const Result echo = MeasureEcho(callers, seconds, answer);
+    Result echo, producer, commands, half, reads, lone_reads, any_reads;
+    for (int i = 0; i < turns; ++i) {
+      echo.Add(bare_echo.calls().Closed(callers, turn));
+      producer.Add(produce(turn));
+      const Result now = intake.calls().Closed(callers, turn);
+      commands.Add(now);
+      half.Add(intake.calls().Paced(now.PerSecond() / 2, turn));
+      reads.Add(read.Closed(callers, turn / 2));
+      lone_reads.Add(read.Closed(1, turn / 2));
+      any_reads.Add(read_any.Closed(callers, turn / 2));
+    }
     Print("bare gRPC echo", echo);
-    const Result producer =
-        MeasureBareProducer(kafka->bootstrap_servers(), {topic, 0}, callers,
-                            linger_ms, seconds, record);
     Print("bare idempotent producer", producer);
-    const Result commands = intake.calls().Closed(callers, seconds);
     Print("durable commands over gRPC", commands);
-    std::printf(
-        "ratio to the smaller %.2f (aim 0.30)\n",
-        commands.per_second / std::min(echo.per_second, producer.per_second));
-    Print("at half that load (aim p99 below 30)",
-          intake.calls().Paced(commands.per_second / 2, seconds));
-    Calls confirmed(intake.port(), kGetCase);
-    Print("reads", confirmed.Closed(callers, seconds / 2));
-    Print("reads, one at a time", confirmed.Closed(1, seconds / 2));
-    Calls any(intake.port(), kGetCase, "any");
-    Print("reads that may be old", any.Closed(callers, seconds / 2));
+    std::printf("ratio to the smaller %.2f (aim 0.30)\n",
+                commands.PerSecond() /
+                    std::min(echo.PerSecond(), producer.PerSecond()));
+    Print("at half that load (aim p99 below 30)", half);
+    Print("reads", reads);
+    Print("reads, one at a time", lone_reads);
+    Print("reads that may be old", any_reads);
   }
   return 0;
 }

@@ -145,7 +145,7 @@ class Calls {
 
   Result Count() {
     std::lock_guard lock(mutex_);
-    return Summarize(latencies_, begin_);
+    return ResultOf(latencies_, begin_);
   }
 
   void AwaitAnswers() {
@@ -215,23 +215,27 @@ class Intake {
   std::unique_ptr<Calls> calls_;
 };
 
-// The same calls, each answered at once with `answer`. A fifth of the time goes
-// before it, uncounted.
-inline Result MeasureEcho(int callers, double seconds,
-                          const std::string& answer) {
-  rpc::Server server;
-  server.AddService(
-      intake::v1::OpenCaseRequest::descriptor()->file()->FindServiceByName(
-          "IntakeService"),
-      [&answer](rpc::CallInfo, std::shared_ptr<google::protobuf::Message>,
-                rpc::Responder respond) { respond(answer); });
-  Require(server.Start("127.0.0.1:0"));
-  Calls calls(server.port(), kOpenCase);
-  calls.Closed(callers, seconds / 5);
-  const Result result = calls.Closed(callers, seconds);
-  server.Shutdown(absl::Seconds(5));
-  return result;
-}
+// The same calls over the same server, each answered at once with `answer`.
+class Echo {
+ public:
+  explicit Echo(std::string answer) : answer_(std::move(answer)) {
+    server_.AddService(
+        intake::v1::OpenCaseRequest::descriptor()->file()->FindServiceByName(
+            "IntakeService"),
+        [this](rpc::CallInfo, std::shared_ptr<google::protobuf::Message>,
+               rpc::Responder respond) { respond(answer_); });
+    Require(server_.Start("127.0.0.1:0"));
+    calls_ = std::make_unique<Calls>(server_.port(), kOpenCase);
+  }
+  ~Echo() { server_.Shutdown(absl::Seconds(5)); }
+
+  Calls& calls() { return *calls_; }
+
+ private:
+  const std::string answer_;
+  rpc::Server server_;
+  std::unique_ptr<Calls> calls_;
+};
 
 }  // namespace aftercare::bench
 

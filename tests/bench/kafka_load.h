@@ -54,7 +54,7 @@ class InFlight {
       for (int i = 0; i < room; ++i) send(absl::Now());
     }
     std::unique_lock lock(mutex_);
-    const Result result = Summarize(latencies_, begin);
+    const Result result = ResultOf(latencies_, begin);
     freed_.wait(lock, [&] { return open_ == 0; });
     if (failed_ > 0) std::cerr << failed_ << " appends failed\n";
     return result;
