@@ -14,8 +14,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "aftercare/common/v1/reasons.pb.h"
-#include "google/protobuf/util/json_util.h"
 #include "libs/base/ids.h"
+#include "libs/base/json.h"
 #include "libs/base/memory_rows.h"
 #include "libs/base/names.h"
 #include "libs/base/refusal.h"
@@ -74,17 +74,6 @@ class FoldMemory {
   std::mutex mutex_;
   std::map<std::string, std::map<int64_t, log::FoldState>> states_;
 };
-
-// Fields by the names the proto gives them, as in all that is printed.
-std::string JsonOf(const Message& message) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  std::string json;
-  return google::protobuf::util::MessageToJsonString(message, &json, options)
-                 .ok()
-             ? json
-             : "";
-}
 
 admin::v1::Shard::State StateOf(shard::ShardState state) {
   switch (state) {
@@ -371,7 +360,7 @@ class Admin {
       return entry;
     }
     entry.set_kind(admin::v1::LogEntry::EVENT);
-    entry.set_text(JsonOf(*event->message));
+    entry.set_text(ToJson(*event->message));
     return entry;
   }
 
@@ -459,7 +448,7 @@ class Admin {
           rows.FindRow(RowKey(table->name, request.name()), *table->prototype);
       if (row == nullptr) continue;
       response.set_type(row->GetDescriptor()->full_name());
-      response.set_json(JsonOf(*row));
+      response.set_json(ToJson(*row));
     }
     return response;
   }

@@ -296,6 +296,7 @@ class ShardImpl final : public Shard {
   void Run();
   absl::Status OpenStore();
   // Into an empty directory; without effect when there is none that is good.
+  store::RowStoreOptions RowsAt(const std::string& directory) const;
   absl::Status RestoreCheckpoint(const store::RowStoreOptions& options);
   bool Fits(const common::v1::ShardMeta& meta) const;
   // Reads along until promoted. CANCELLED: stopping.
@@ -480,12 +481,17 @@ void ShardImpl::Halt(const ReplayProblem& problem) {
   SetState(ShardState::kHalted);
 }
 
-absl::Status ShardImpl::OpenStore() {
+store::RowStoreOptions ShardImpl::RowsAt(const std::string& directory) const {
   store::RowStoreOptions options;
-  options.directory = options_.directory;
+  options.directory = directory;
   options.write_buffer_bytes = options_.write_buffer_bytes;
   options.block_cache_bytes = options_.block_cache_bytes;
   options.cached_rows = options_.cached_rows;
+  return options;
+}
+
+absl::Status ShardImpl::OpenStore() {
+  const store::RowStoreOptions options = RowsAt(options_.directory);
   SetState(ShardState::kReplaying);
   {
     std::shared_ptr<store::RowStore> old;
@@ -1558,13 +1564,8 @@ absl::StatusOr<Shard::Verdict> ShardImpl::Verify(const std::string& scratch) {
     std::error_code ignored;
     std::filesystem::remove_all(scratch, ignored);
   };
-  store::RowStoreOptions options;
-  options.directory = scratch;
-  options.write_buffer_bytes = options_.write_buffer_bytes;
-  options.block_cache_bytes = options_.block_cache_bytes;
-  options.cached_rows = options_.cached_rows;
   ASSIGN_OR_RETURN(auto replayed,
-                   store::RowStore::Open(service_.schema(), options));
+                   store::RowStore::Open(service_.schema(), RowsAt(scratch)));
   Replayer replayer(service_, applier_, topic_partition_.partition, partitions_,
                     *replayed, options_.replay_stretch_rows);
   ASSIGN_OR_RETURN(auto reader, log_.OpenReader(topic_partition_, 0));

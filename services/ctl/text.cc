@@ -7,7 +7,6 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "aftercare/common/v1/types.pb.h"
-#include "google/protobuf/util/json_util.h"
 #include "google/rpc/error_details.pb.h"
 #include "libs/base/refusal.h"
 #include "libs/base/time.h"
@@ -148,16 +147,6 @@ std::string ToText(const Message& message) {
   std::string text;
   Append(message, "", &text);
   return text;
-}
-
-std::string ToJson(const Message& message) {
-  std::string json;
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  const auto printed =
-      google::protobuf::util::MessageToJsonString(message, &json, options);
-  if (!printed.ok()) return "{}";
-  return json;
 }
 
 std::string ToText(const absl::Status& refusal) {

@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "aftercare/admin/v1/admin_service.pb.h"
 #include "google/protobuf/message.h"
+#include "libs/base/json.h"
 
 namespace aftercare::ctl {
 
@@ -17,9 +18,7 @@ namespace aftercare::ctl {
 // 3339 (UTC), durations as 2h30m, amounts as 12.50 CNY.
 std::string ToText(const google::protobuf::Message& message);
 
-// protobuf's JSON mapping on one line, without its end: 64-bit numbers are
-// text, empty fields are left out.
-std::string ToJson(const google::protobuf::Message& message);
+using aftercare::ToJson;
 
 // Code, reason, message, fields and metadata of a refusal.
 std::string ToText(const absl::Status& refusal);

@@ -26,8 +26,8 @@
 #include "absl/time/clock.h"
 #include "aftercare/intake/v1/events.pb.h"
 #include "aftercare/intake/v1/intake_service.pb.h"
-#include "google/protobuf/util/json_util.h"
 #include "google/protobuf/wrappers.pb.h"
+#include "libs/base/json.h"
 #include "libs/base/names.h"
 #include "libs/base/status_macros.h"
 #include "libs/handbook/yaml.h"
@@ -61,21 +61,10 @@ constexpr absl::string_view kTexts[] = {
     "plain",
 };
 
-template <typename Message>
-std::string Json(const Message& message) {
-  std::string json;
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  const auto printed =
-      google::protobuf::util::MessageToJsonString(message, &json, options);
-  if (!printed.ok()) std::cerr << printed.ToString() << "\n";
-  return json;
-}
-
 std::string Quoted(const std::string& text) {
   google::protobuf::StringValue value;
   value.set_value(text);
-  return Json(value);
+  return ToJson(value);
 }
 
 class Writer {
@@ -373,7 +362,7 @@ class Writer {
         "{\"partition\":", p, ",\"offset\":", fact.offset,
         ",\"key\":", Quoted(fact.record.key),
         ",\"key_partition\":", log::PartitionOf(fact.record.key, kPartitions),
-        ",\"headers\":{", headers_json, "},\"event\":", Json(event), "}\n");
+        ",\"headers\":{", headers_json, "},\"event\":", ToJson(event), "}\n");
     return absl::OkStatus();
   }
 
