@@ -4,6 +4,7 @@
 #include "aftercare/intake/v1/intake_service.pb.h"
 #include "libs/shard/history.h"
 #include "services/intake/domain/case.h"
+#include "services/intake/domain/case_record.h"
 #include "services/intake/domain/customer.h"
 #include "services/intake/domain/evolve.h"
 #include "services/intake/domain/tables.h"
