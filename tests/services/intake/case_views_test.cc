@@ -1,4 +1,4 @@
-#include "services/intake/views.h"
+#include "services/intake/case_views.h"
 
 #include <set>
 #include <vector>
@@ -11,9 +11,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-class ViewsTest : public IntakeTest {
+class CaseViewsTest : public IntakeTest {
  protected:
-  ViewsTest() { RegisterCustomers(); }
+  CaseViewsTest() { RegisterCustomers(); }
 
   static std::vector<std::string> Ids(const v1::ListCasesResponse& response) {
     std::vector<std::string> ids;
@@ -40,43 +40,23 @@ class ViewsTest : public IntakeTest {
   }
 };
 
-TEST_F(ViewsTest, ResourcesAreReadByName) {
-  RegisterAsset(kWang, "a1", "S-1");
+TEST_F(CaseViewsTest, CasesAreReadByName) {
   Open("k1");
-  EXPECT_EQ(
-      Ask<v1::Customer>("GetCustomer", absl::StrCat("name: '", kWang, "'"))
-          .display_name(),
-      "王小明");
-  EXPECT_EQ(
-      Ask<v1::Asset>("GetAsset", absl::StrCat("name: '", kWang, "/assets/a1'"))
-          .serial(),
-      "S-1");
   EXPECT_EQ(Ask<v1::Case>("GetCase", Named("k1")).subject(), "开不了机");
 }
 
-TEST_F(ViewsTest, ReadingRefusesMalformedAndUnknownNames) {
-  ExpectQueryRefusal("GetCustomer", "name: 'wang'", "NAME_INVALID", "name");
-  ExpectQueryRefusal("GetCustomer", "name: 'companies/acme/customers/none'",
-                     "RESOURCE_NOT_FOUND");
-  ExpectQueryRefusal("GetAsset", "", "NAME_INVALID", "name");
-  ExpectQueryRefusal("GetAsset", absl::StrCat("name: '", kWang, "/assets/a'"),
-                     "RESOURCE_NOT_FOUND");
+TEST_F(CaseViewsTest, ReadingRefusesMalformedAndUnknownNames) {
   ExpectQueryRefusal("GetCase", absl::StrCat("name: '", kWang, "'"),
                      "NAME_INVALID", "name");
   ExpectQueryRefusal("GetCase", Named("none"), "RESOURCE_NOT_FOUND");
 }
 
-TEST_F(ViewsTest, ListsRefuseMalformedParentsAndFilters) {
-  ExpectQueryRefusal("ListCustomers", "", "NAME_INVALID", "parent");
-  ExpectQueryRefusal("ListCustomers", "parent: 'companies/-'", "NAME_INVALID",
-                     "parent");
-  for (absl::string_view method : {"ListAssets", "ListCases"}) {
-    for (absl::string_view parent :
-         {"", "companies/acme", "companies/-/customers/-",
-          "companies/acme/customers/", "companies/acme/territories/-"}) {
-      ExpectQueryRefusal(method, absl::StrCat("parent: '", parent, "'"),
-                         "NAME_INVALID", "parent");
-    }
+TEST_F(CaseViewsTest, ListsRefuseMalformedParentsAndFilters) {
+  for (absl::string_view parent :
+       {"", "companies/acme", "companies/-/customers/-",
+        "companies/acme/customers/", "companies/acme/territories/-"}) {
+    ExpectQueryRefusal("ListCases", absl::StrCat("parent: '", parent, "'"),
+                       "NAME_INVALID", "parent");
   }
   ExpectQueryRefusal("SummarizeCases", "parent: 'acme'", "NAME_INVALID",
                      "parent");
@@ -98,45 +78,7 @@ TEST_F(ViewsTest, ListsRefuseMalformedParentsAndFilters) {
   ExpectQueryRefusal("ListCases", all + "kind: 99", "FIELD_INVALID", "kind");
 }
 
-TEST_F(ViewsTest, CustomersAreListedByNameInPages) {
-  s_.Given("RegisterCustomer",
-           "parent: 'companies/acme' customer_id: 'an' display_name: 'A'");
-  s_.Given("RegisterCustomer",
-           "parent: 'companies/acme2' customer_id: 'b' display_name: 'B'");
-  std::vector<std::string> names;
-  std::string token;
-  int pages = 0;
-  do {
-    const auto page = Ask<v1::ListCustomersResponse>(
-        "ListCustomers",
-        absl::StrCat("parent: 'companies/acme' page_size: 2 page_token: '",
-                     token, "'"));
-    for (const auto& c : page.customers()) names.push_back(c.name());
-    token = page.next_page_token();
-    ASSERT_LT(++pages, 10);
-  } while (!token.empty());
-  EXPECT_THAT(names, ElementsAre("companies/acme/customers/an", kWang, kZhao));
-}
-
-TEST_F(ViewsTest, AssetsAreListedOfOneCustomerOrAll) {
-  RegisterAsset(kWang, "a2");
-  RegisterAsset(kWang, "a1");
-  RegisterAsset(kZhao, "a1");
-  const auto one = Ask<v1::ListAssetsResponse>(
-      "ListAssets", absl::StrCat("parent: '", kWang, "'"));
-  ASSERT_EQ(one.assets_size(), 2);
-  EXPECT_EQ(one.assets(0).name(), absl::StrCat(kWang, "/assets/a1"));
-  EXPECT_EQ(Ask<v1::ListAssetsResponse>("ListAssets",
-                                        "parent: 'companies/acme/customers/-'")
-                .assets_size(),
-            3);
-  EXPECT_EQ(Ask<v1::ListAssetsResponse>("ListAssets",
-                                        "parent: 'companies/other/customers/-'")
-                .assets_size(),
-            0);
-}
-
-TEST_F(ViewsTest, AllCasesAreListedByOpenTime) {
+TEST_F(CaseViewsTest, AllCasesAreListedByOpenTime) {
   s_.At(Local("10:00"));
   Open("late");
   s_.At(Local("09:00"));
@@ -148,7 +90,7 @@ TEST_F(ViewsTest, AllCasesAreListedByOpenTime) {
   EXPECT_THAT(Cases("", "nobody"), IsEmpty());
 }
 
-TEST_F(ViewsTest, CasesAreFilteredByStateKindAndOwner) {
+TEST_F(CaseViewsTest, CasesAreFilteredByStateKindAndOwner) {
   s_.At(Local("09:00"));
   Open("k1");
   s_.At(Local("09:01")).As("wang");
@@ -169,7 +111,7 @@ TEST_F(ViewsTest, CasesAreFilteredByStateKindAndOwner) {
 
 // CASE-07's due times order the list of what is due; each case stands in it
 // once, at its earliest running clock.
-TEST_F(ViewsTest, DueCasesAreListedByTheirEarliestDueTime) {
+TEST_F(CaseViewsTest, DueCasesAreListedByTheirEarliestDueTime) {
   s_.At(Local("09:00"));
   Open("inquiry");                                  // 13:00 and 17:00
   Open("urgent", "COMPLAINT", "priority: URGENT");  // 11:00 and 09:05
@@ -192,7 +134,7 @@ TEST_F(ViewsTest, DueCasesAreListedByTheirEarliestDueTime) {
   EXPECT_THAT(Cases(before("17:01", 5)), ElementsAre("repair"));
 }
 
-TEST_F(ViewsTest, EveryPageSizeGivesEachDueCaseOnce) {
+TEST_F(CaseViewsTest, EveryPageSizeGivesEachDueCaseOnce) {
   for (int i = 0; i < 23; ++i) {
     s_.At(Instant(Local("09:00")) + absl::Minutes(i / 3));
     Open(absl::StrCat("k", i), i % 2 == 0 ? "INQUIRY" : "COMPLAINT", "",
@@ -217,7 +159,7 @@ TEST_F(ViewsTest, EveryPageSizeGivesEachDueCaseOnce) {
   }
 }
 
-TEST_F(ViewsTest, TheSummaryCountsKindsStatesClocksAndStars) {
+TEST_F(CaseViewsTest, TheSummaryCountsKindsStatesClocksAndStars) {
   s_.At(Local("09:00"));
   Open("k1", "INQUIRY", "product_line: 'laptop'");
   Open("k2", "COMPLAINT");
@@ -250,7 +192,7 @@ TEST_F(ViewsTest, TheSummaryCountsKindsStatesClocksAndStars) {
   EXPECT_EQ(summary.clocks(1).running(), 2);
 }
 
-TEST_F(ViewsTest, TheSummaryIsCutByOpenTime) {
+TEST_F(CaseViewsTest, TheSummaryIsCutByOpenTime) {
   for (int day : {2, 3, 4}) {
     s_.At(Local("09:00", day));
     Open(absl::StrCat("k", day));
@@ -271,7 +213,7 @@ TEST_F(ViewsTest, TheSummaryIsCutByOpenTime) {
 
 // CASE-33: a hundred resolutions of ninety cases of fifty customers: each
 // figure is there, and none stands for another.
-TEST_F(ViewsTest, ResolutionsCasesAndCustomersAreCountedApart) {
+TEST_F(CaseViewsTest, ResolutionsCasesAndCustomersAreCountedApart) {
   for (int c = 0; c < 50; ++c) {
     s_.Given("RegisterCustomer",
              absl::StrCat("parent: 'companies/acme' customer_id: 'c", c,
@@ -296,7 +238,7 @@ TEST_F(ViewsTest, ResolutionsCasesAndCustomersAreCountedApart) {
 
 // CASE-33: cases and customers apart; reopened and open now is no resolution.
 // CASE-35: nor is what automation gave up.
-TEST_F(ViewsTest, OnlyStandingResolutionsOfPeopleCount) {
+TEST_F(CaseViewsTest, OnlyStandingResolutionsOfPeopleCount) {
   Open("k1");
   Open("k2");
   Open("k3");
