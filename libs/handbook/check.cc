@@ -356,7 +356,10 @@ std::vector<Problem> Check(const v1::Handbook& handbook) {
   CheckSkills(check);
   CheckPeople(check);
   CheckProducts(check);
+  CheckForms(check);
+  CheckDepartments(check);
   CheckIntake(check);
+  CheckCases(check);
   CheckDispatch(check);
   CheckReturns(check);
   CheckScoring(check);

@@ -8,31 +8,66 @@
 #include "libs/base/names.h"
 #include "libs/base/time.h"
 #include "libs/base/validate.h"
+#include "libs/handbook/form.h"
+#include "libs/handbook/when.h"
 
 namespace aftercare::handbook {
 
-Checker::Checker(const v1::Handbook& handbook) : handbook_(handbook) {
+namespace {
+
+template <typename List>
+Checker::Ids IdsOf(const List& list) {
+  Checker::Ids ids;
+  for (const auto& entry : list) ids.push_back(entry.id());
+  return ids;
+}
+
+}  // namespace
+
+Checker::Checker(const v1::Handbook& handbook)
+    : handbook_(handbook),
+      calendar_ids_(IdsOf(handbook.calendars())),
+      skill_ids_(IdsOf(handbook.dispatch().skills())),
+      person_ids_(IdsOf(handbook.people())),
+      product_line_ids_(IdsOf(handbook.product_lines())),
+      form_ids_(IdsOf(handbook.forms())),
+      department_ids_(IdsOf(handbook.departments())),
+      case_type_ids_(IdsOf(handbook.intake().case_types())),
+      classification_ids_(IdsOf(handbook.intake().classifications())),
+      channels_(handbook.intake().channels().begin(),
+                handbook.intake().channels().end()) {
   absl::TimeZone zone;
   if (!handbook.time_zone().empty() &&
       absl::LoadTimeZone(handbook.time_zone(), &zone)) {
     zone_ = handbook.time_zone();
   }
-  for (const auto& calendar : handbook.calendars()) {
-    calendar_ids_.push_back(calendar.id());
-  }
-  for (const auto& skill : handbook.dispatch().skills()) {
-    skill_ids_.push_back(skill.id());
-  }
   for (const auto& person : handbook.people()) {
     held_roles_.insert(person.roles().begin(), person.roles().end());
   }
+  for (const auto& form : handbook.forms()) {
+    for (const auto& field : form.fields()) field_ids_.push_back(field.id());
+  }
 }
 
-const std::vector<std::string>& Checker::known_roles() {
-  static const auto* const roles = new std::vector<std::string>{
-      "agent",     "supervisor", "dispatcher", "technician", "returns_clerk",
-      "inspector", "finance",    "appraiser",  "importer",   "auditor"};
+const Checker::Ids& Checker::known_roles() {
+  static const auto* const roles = new Ids{
+      "agent",     "supervisor", "dispatcher", "technician",   "returns_clerk",
+      "inspector", "finance",    "appraiser",  "importer",     "auditor",
+      "manager",   "quality",    "sales",      "tech_support", "complaints"};
   return *roles;
+}
+
+const Checker::Ids& Checker::known_kinds() {
+  static const auto* const kinds =
+      new Ids{"inquiry",    "complaint", "repair",
+              "suggestion", "request",   "intelligence"};
+  return *kinds;
+}
+
+const Checker::Ids& Checker::known_priorities() {
+  static const auto* const priorities =
+      new Ids{"low", "normal", "high", "urgent"};
+  return *priorities;
 }
 
 void Checker::Add(std::string path, std::string text, std::string suggestion) {
@@ -88,13 +123,27 @@ void Checker::Id(const std::string& path, const std::string& id,
 }
 
 bool Checker::OneOf(const std::string& path, const std::string& value,
-                    const std::vector<std::string>& allowed, const char* what) {
+                    const Ids& allowed, const char* what) {
   if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) {
     return true;
   }
   Add(path, absl::StrCat("'", value, "' is no known ", what),
       DidYouMean(value, allowed));
   return false;
+}
+
+void Checker::EachOneOf(
+    const std::string& path,
+    const google::protobuf::RepeatedPtrField<std::string>& values,
+    const Ids& allowed, const char* what) {
+  std::set<std::string> seen;
+  for (int i = 0; i < values.size(); ++i) {
+    const std::string at = absl::StrCat(path, "[", i, "]");
+    OneOf(at, values[i], allowed, what);
+    if (!seen.insert(values[i]).second) {
+      Add(at, absl::StrCat("'", values[i], "' appears twice"));
+    }
+  }
 }
 
 void Checker::CalendarRef(const std::string& path, const std::string& id) {
@@ -105,8 +154,7 @@ void Checker::CalendarRef(const std::string& path, const std::string& id) {
 void Checker::Clocks(
     const std::string& path,
     const google::protobuf::RepeatedPtrField<v1::ClockTarget>& clocks,
-    const std::vector<std::string>& kinds,
-    const std::vector<std::string>& required) {
+    const Ids& kinds, const Ids& required) {
   std::set<std::string> unconditional;
   for (int i = 0; i < clocks.size(); ++i) {
     const auto& clock = clocks[i];
@@ -118,11 +166,11 @@ void Checker::Clocks(
     CalendarRef(at + ".calendar", clock.calendar());
     for (int k = 0; k < clock.case_kinds_size(); ++k) {
       OneOf(absl::StrCat(at, ".case_kinds[", k, "]"), clock.case_kinds(k),
-            {"inquiry", "complaint", "repair"}, "kind of case");
+            known_kinds(), "kind of case");
     }
     for (int p = 0; p < clock.priorities_size(); ++p) {
       OneOf(absl::StrCat(at, ".priorities[", p, "]"), clock.priorities(p),
-            {"low", "normal", "high", "urgent"}, "priority");
+            known_priorities(), "priority");
     }
     if (unconditional.contains(clock.kind())) {
       Add(at, absl::StrCat("is never reached: an earlier ", clock.kind(),
@@ -167,6 +215,27 @@ void Checker::Grace(const std::string& path,
   if (!IsValid(grace) || FromProto(grace) < absl::ZeroDuration() ||
       FromProto(grace) > absl::Hours(24 * 31)) {
     Add(path, "must be between nothing and 31 days");
+  }
+}
+
+void Checker::Condition(const std::string& path, const v1::When& when) {
+  EachOneOf(path + ".types", when.types(), case_type_ids_, "case type");
+  EachOneOf(path + ".kinds", when.kinds(), known_kinds(), "kind of case");
+  EachOneOf(path + ".priorities", when.priorities(), known_priorities(),
+            "priority");
+  EachOneOf(path + ".channels", when.channels(), channels_, "channel");
+  EachOneOf(path + ".classifications", when.classifications(),
+            classification_ids_, "classification");
+  EachOneOf(path + ".product_lines", when.product_lines(), product_line_ids_,
+            "product line");
+  EachOneOf(path + ".warranty", when.warranty(), {"in", "out", "unknown"},
+            "state of the warranty");
+  for (int i = 0; i < when.fields_size(); ++i) {
+    const std::string at = absl::StrCat(path, ".fields[", i, "]");
+    const std::string id(SplitFieldCondition(when.fields(i)).first);
+    if (OneOf(at, id, field_ids_, "field of a form") && IsCaseField(id)) {
+      Add(at, "has no value in the form: the case itself says it");
+    }
   }
 }
 
