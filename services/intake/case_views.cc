@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -12,9 +13,13 @@
 #include "libs/base/refusal.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/time.h"
+#include "libs/handbook/form.h"
 #include "libs/shard/get.h"
 #include "libs/shard/paging.h"
+#include "services/intake/catalogue_views.h"
 #include "services/intake/customer_views.h"
+#include "services/intake/domain/case_common.h"
+#include "services/intake/domain/case_form.h"
 #include "services/intake/domain/tables.h"
 
 namespace aftercare::intake {
@@ -67,6 +72,35 @@ absl::StatusOr<v1::Case> GetCase(const shard::QueryContext& context,
                        request.name());
 }
 
+absl::StatusOr<v1::FilledForm> GetForm(const shard::QueryContext& context,
+                                       const v1::GetFormRequest& request) {
+  ASSIGN_OR_RETURN(
+      const v1::Case c,
+      shard::GetRow(context, kCases, kCasePattern, request.name()));
+  RETURN_IF_ERROR(CheckPolicy(context));
+  v1::FilledForm filled;
+  filled.set_name(c.name());
+  const auto* form = FormOf(*context.policy, c);
+  if (form == nullptr) return filled;
+  filled.set_form(form->id());
+  filled.set_title(form->title());
+  filled.set_rule(form->rule());
+  const std::vector<std::string> missing = MissingFields(
+      context.rows(), *context.policy, c, handbook::FormStages().back());
+  for (const auto& field : form->fields()) {
+    auto& entry = *filled.add_entries();
+    entry.set_field(field.id());
+    entry.set_title(field.title());
+    entry.set_required_at(field.required_at());
+    for (auto& value : ValuesOf(context.rows(), c, field)) {
+      *entry.add_values() = std::move(value);
+    }
+    entry.set_missing(std::find(missing.begin(), missing.end(), field.id()) !=
+                      missing.end());
+  }
+  return filled;
+}
+
 absl::StatusOr<v1::ListCasesResponse> ListCases(
     const shard::QueryContext& context, const v1::ListCasesRequest& request) {
   RETURN_IF_ERROR(CheckCustomers(request.parent()));
@@ -84,7 +118,13 @@ absl::StatusOr<v1::ListCasesResponse> ListCases(
             c.state() == request.state()) &&
            (request.kind() == v1::Case::KIND_UNSPECIFIED ||
             c.kind() == request.kind()) &&
-           (request.owner().empty() || c.owner() == request.owner());
+           (request.owner().empty() || c.owner() == request.owner()) &&
+           (request.type().empty() || c.type() == request.type()) &&
+           (request.department().empty() ||
+            c.department() == request.department()) &&
+           (request.channel().empty() || c.channel() == request.channel()) &&
+           (!request.missing_information() ||
+            (IsOpen(c) && !c.missing_fields().empty()));
   };
   v1::ListCasesResponse response;
   const std::string prefix = shard::NamePrefix(request.parent(), "cases");

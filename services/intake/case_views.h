@@ -20,6 +20,8 @@ std::vector<absl::Time> CaseTimers(const v1::Case& c);
 
 absl::StatusOr<v1::Case> GetCase(const shard::QueryContext& context,
                                  const v1::GetCaseRequest& request);
+absl::StatusOr<v1::FilledForm> GetForm(const shard::QueryContext& context,
+                                       const v1::GetFormRequest& request);
 absl::StatusOr<v1::ListCasesResponse> ListCases(
     const shard::QueryContext& context, const v1::ListCasesRequest& request);
 absl::StatusOr<v1::CaseSummary> SummarizeCases(

@@ -4,6 +4,7 @@
 #include "aftercare/intake/v1/intake_service.pb.h"
 #include "libs/shard/history.h"
 #include "services/intake/case_views.h"
+#include "services/intake/catalogue_views.h"
 #include "services/intake/customer_views.h"
 #include "services/intake/domain/case.h"
 #include "services/intake/domain/case_record.h"
@@ -42,6 +43,9 @@ void AddCases(shard::Service& s) {
       .AddIndex<v1::Case>(kCases, kCaseByDueTime, DueTimeKeys)
       .AddTimer<v1::Case>(kCases, CaseTimers);
   s.AddCommand<v1::OpenCaseRequest, IntakeEvent>("OpenCase", Decide);
+  s.AddCommand<v1::AmendCaseRequest, IntakeEvent>("AmendCase", Decide);
+  s.AddCommand<v1::AcceptCaseRequest, IntakeEvent>("AcceptCase", Decide);
+  s.AddCommand<v1::RejectCaseRequest, IntakeEvent>("RejectCase", Decide);
   s.AddCommand<v1::ReplyToCaseRequest, IntakeEvent>("ReplyToCase", Decide);
   s.AddCommand<v1::PauseCaseRequest, IntakeEvent>("PauseCase", Decide);
   s.AddCommand<v1::ResumeCaseRequest, IntakeEvent>("ResumeCase", Decide);
@@ -53,12 +57,20 @@ void AddCases(shard::Service& s) {
   s.AddCommand<v1::RecordRepairProgressRequest, IntakeEvent>(
       "RecordRepairProgress", Decide);
   s.AddQuery<v1::GetCaseRequest, v1::Case>("GetCase", GetCase);
+  s.AddQuery<v1::GetFormRequest, v1::FilledForm>("GetForm", GetForm);
   s.AddQuery<v1::ListCasesRequest, v1::ListCasesResponse>("ListCases",
                                                           ListCases);
   s.AddQuery<common::v1::GetHistoryRequest, common::v1::GetHistoryResponse>(
       "GetCaseHistory", shard::GetHistory<IntakeEvent>);
   s.AddQuery<v1::SummarizeCasesRequest, v1::CaseSummary>("SummarizeCases",
                                                          SummarizeCases);
+}
+
+void AddCatalogue(shard::Service& s) {
+  s.AddQuery<v1::GetCatalogueRequest, v1::Catalogue>("GetCatalogue",
+                                                     GetCatalogue);
+  s.AddQuery<v1::GetOnDutyContactRequest, v1::OnDutyContact>("GetOnDutyContact",
+                                                             GetOnDutyContact);
 }
 
 }  // namespace
@@ -71,6 +83,7 @@ shard::Service MakeIntakeService() {
   s.SetTimer<IntakeEvent>(DecideTimer);
   AddCustomers(s);
   AddCases(s);
+  AddCatalogue(s);
   return s;
 }
 

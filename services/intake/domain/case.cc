@@ -12,6 +12,7 @@
 #include "libs/calendar/sla.h"
 #include "libs/handbook/policy.h"
 #include "services/intake/domain/case_clocks.h"
+#include "services/intake/domain/case_form.h"
 #include "services/intake/domain/case_state.h"
 #include "services/intake/domain/tables.h"
 
@@ -143,6 +144,10 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
   ASSIGN_OR_RETURN(const v1::Case* c, FindCase(rows, request));
   if (!IsOpen(*c)) return NotOpen(*c);
   RETURN_IF_ERROR(CheckNotBefore(context, c->state_time()));
+  // What automation gives up on is what nobody told.
+  if (!request.by_timeout()) {
+    RETURN_IF_ERROR(CheckForm(rows, context, *c, "resolve"));
+  }
   ASSIGN_OR_RETURN(auto event,
                    Resolved(*c, context, context.actor, request.resolution(),
                             request.by_timeout()));
@@ -214,20 +219,15 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
   // INT-34: a complaint ends when its customer is content; a supervisor may
   // decide otherwise.
   if (c->kind() == v1::Case::COMPLAINT &&
-      (c->satisfaction() == 0 || c->dissatisfied())) {
-    const auto* person = context.policy->FindPerson(context.actor);
-    const bool may_decide =
-        person != nullptr &&
-        std::any_of(person->roles().begin(), person->roles().end(),
-                    [](const std::string& role) {
-                      return role == "supervisor" || role == "importer";
-                    });
-    if (!may_decide) {
-      return Refuse(v1::REASON_COMPLAINT_NOT_SATISFIED,
-                    "a complaint is closed when the customer is content, or "
-                    "by a supervisor (INT-34)",
-                    {{"name", c->name()}});
-    }
+      (c->satisfaction() == 0 || c->dissatisfied()) &&
+      !HasRole(context, {"supervisor", "importer"})) {
+    return Refuse(v1::REASON_COMPLAINT_NOT_SATISFIED,
+                  "a complaint is closed when the customer is content, or "
+                  "by a supervisor (INT-34)",
+                  {{"name", c->name()}});
+  }
+  if (!c->resolved_by().empty()) {
+    RETURN_IF_ERROR(CheckForm(rows, context, *c, "close"));
   }
   v1::IntakeEvent event;
   event.mutable_case_closed()->set_name(c->name());
@@ -246,7 +246,7 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
   RETURN_IF_ERROR(
       CheckOptionalText("comment", request.comment(), kMaxLongText));
   ASSIGN_OR_RETURN(const v1::Case* c, FindCase(rows, request));
-  if (c->state() != v1::Case::RESOLVED && c->state() != v1::Case::CLOSED) {
+  if (!c->has_resolve_time()) {
     return Refuse(v1::REASON_CASE_NOT_RESOLVED,
                   "a follow-up needs a resolved case", {{"name", c->name()}});
   }

@@ -1,5 +1,6 @@
 #include "services/intake/domain/case_common.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -25,6 +26,17 @@ absl::Status NotOpen(const v1::Case& c) {
   return Refuse(
       v1::REASON_CASE_NOT_OPEN, "the case is not open",
       {{"name", c.name()}, {"state", v1::Case::State_Name(c.state())}});
+}
+
+bool HasRole(const CommandContext& context,
+             std::initializer_list<absl::string_view> roles) {
+  const auto* person = context.policy->FindPerson(context.actor);
+  return person != nullptr &&
+         std::any_of(person->roles().begin(), person->roles().end(),
+                     [&](const std::string& role) {
+                       return std::find(roles.begin(), roles.end(), role) !=
+                              roles.end();
+                     });
 }
 
 absl::Status CheckNotBefore(const CommandContext& context,

@@ -3,6 +3,7 @@
 #ifndef AFTERCARE_SERVICES_INTAKE_DOMAIN_CASE_COMMON_H_
 #define AFTERCARE_SERVICES_INTAKE_DOMAIN_CASE_COMMON_H_
 
+#include <initializer_list>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -51,6 +52,10 @@ bool IsOpen(const v1::Case& c);
 
 // CASE_NOT_OPEN.
 absl::Status NotOpen(const v1::Case& c);
+
+// Whether the actor is a person of the handbook who has one of these roles.
+bool HasRole(const CommandContext& context,
+             std::initializer_list<absl::string_view> roles);
 
 // What happened cannot have happened before the case came in.
 // OCCUR_TIME_TOO_EARLY.

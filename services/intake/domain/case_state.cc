@@ -10,6 +10,11 @@ void SetState(v1::Case& c, v1::Case::State state, absl::Time time) {
   *c.mutable_state_time() = ToProto(time);
 }
 
+void SetClosed(v1::Case& c, absl::Time time) {
+  SetState(c, v1::Case::CLOSED, time);
+  *c.mutable_close_time() = ToProto(time);
+}
+
 void PutClock(v1::Case& c, const common::v1::SlaClock& changed) {
   for (auto& mine : *c.mutable_clocks()) {
     if (mine.kind() != changed.kind()) continue;
@@ -75,6 +80,7 @@ void Apply(v1::Case& c, absl::Time time, const v1::CaseReopened& fact) {
   c.clear_resolution();
   c.clear_resolved_by();
   c.clear_close_time();
+  c.clear_outcome();
   c.clear_satisfaction();
   c.clear_dissatisfied();
   ClearFollowUp(c);
@@ -82,8 +88,7 @@ void Apply(v1::Case& c, absl::Time time, const v1::CaseReopened& fact) {
 }
 
 void Apply(v1::Case& c, absl::Time time, const v1::CaseClosed&) {
-  SetState(c, v1::Case::CLOSED, time);
-  *c.mutable_close_time() = ToProto(time);
+  SetClosed(c, time);
 }
 
 void Apply(v1::Case& c, absl::Time, const v1::FollowUpRecorded& fact) {
@@ -103,6 +108,35 @@ void Apply(v1::Case& c, absl::Time, const v1::RepairProgressRecorded& fact) {
 
 void Apply(v1::Case& c, absl::Time, const v1::ClockBreached& fact) {
   PutClock(c, fact.clock());
+}
+
+void Apply(v1::Case& c, absl::Time, const v1::CaseAmended& fact) {
+  *c.mutable_fields() = fact.fields();
+  *c.mutable_missing_fields() = fact.missing_fields();
+  *c.mutable_attachments() = fact.attachments();
+  c.set_description(fact.description());
+  c.set_product_line(fact.product_line());
+  c.set_asset(fact.asset());
+  c.set_in_warranty(fact.in_warranty());
+  c.set_classification(fact.classification());
+  c.set_fault_code(fact.fault_code());
+  c.set_priority(fact.priority());
+  c.set_department(fact.department());
+}
+
+void Apply(v1::Case& c, absl::Time time, const v1::CaseAccepted& fact) {
+  *c.mutable_accept_time() = ToProto(time);
+  c.set_accepted_by(fact.by());
+  // The customer's file may have filled what the case did not say.
+  c.clear_missing_fields();
+}
+
+void Apply(v1::Case& c, absl::Time time, const v1::CaseRejected& fact) {
+  SetClosed(c, time);
+  c.clear_pause_reason();
+  c.set_outcome(v1::Case::REJECTED);
+  c.set_resolution(fact.text());
+  PutClocks(c, fact.clocks());
 }
 
 }  // namespace aftercare::intake

@@ -5,6 +5,7 @@
 #define AFTERCARE_SERVICES_INTAKE_DOMAIN_CASE_STATE_H_
 
 #include "absl/time/time.h"
+#include "aftercare/intake/v1/cases.pb.h"
 #include "aftercare/intake/v1/events.pb.h"
 #include "aftercare/intake/v1/resources.pb.h"
 
@@ -23,6 +24,9 @@ void Apply(v1::Case& c, absl::Time time, const v1::FollowUpMissed& fact);
 void Apply(v1::Case& c, absl::Time time,
            const v1::RepairProgressRecorded& fact);
 void Apply(v1::Case& c, absl::Time time, const v1::ClockBreached& fact);
+void Apply(v1::Case& c, absl::Time time, const v1::CaseAmended& fact);
+void Apply(v1::Case& c, absl::Time time, const v1::CaseAccepted& fact);
+void Apply(v1::Case& c, absl::Time time, const v1::CaseRejected& fact);
 
 }  // namespace aftercare::intake
 

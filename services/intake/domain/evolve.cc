@@ -66,6 +66,12 @@ void Evolve(RowEditor& rows, const EventMeta& meta,
       return EvolveCase(rows, meta, event.repair_progress_recorded());
     case v1::IntakeEvent::kClockBreached:
       return EvolveCase(rows, meta, event.clock_breached());
+    case v1::IntakeEvent::kCaseAmended:
+      return EvolveCase(rows, meta, event.case_amended());
+    case v1::IntakeEvent::kCaseAccepted:
+      return EvolveCase(rows, meta, event.case_accepted());
+    case v1::IntakeEvent::kCaseRejected:
+      return EvolveCase(rows, meta, event.case_rejected());
   }
 }
 

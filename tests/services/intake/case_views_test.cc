@@ -3,7 +3,7 @@
 #include <set>
 #include <vector>
 
-#include "tests/services/intake/intake_fixture.h"
+#include "tests/services/intake/cases_fixture.h"
 
 namespace aftercare::intake {
 namespace {
@@ -106,6 +106,17 @@ TEST_F(CaseViewsTest, CasesAreFilteredByStateKindAndOwner) {
     EXPECT_THAT(Cases("owner: 'wang' state: OPEN", customer),
                 ElementsAre("k3"));
     EXPECT_THAT(Cases("state: CLOSED", customer), IsEmpty());
+  }
+}
+
+TEST_F(CaseViewsTest, CasesAreFilteredByChannel) {
+  Open("k1");
+  s_.Given("OpenCase", absl::StrCat("parent: '", kWang,
+                                    "' case_id: 'k2' kind: INQUIRY "
+                                    "channel: 'email' subject: 's'"));
+  for (absl::string_view customer : {"-", "wang"}) {
+    EXPECT_THAT(Cases("channel: 'hotline'", customer), ElementsAre("k1"));
+    EXPECT_THAT(Cases("channel: 'email'", customer), ElementsAre("k2"));
   }
 }
 
@@ -255,6 +266,88 @@ TEST_F(CaseViewsTest, OnlyStandingResolutionsOfPeopleCount) {
   s_.Given("ResolveCase", Named("k2", "resolution: 'r'"));
   EXPECT_EQ(Summary().resolved(), 2);
   EXPECT_EQ(Summary().reopened(), 1);
+}
+
+// ---- With case types and forms ----------------------------------------------
+
+class TypedViewsTest : public CasesTest {
+ protected:
+  std::vector<std::string> Cases(absl::string_view more) {
+    std::vector<std::string> ids;
+    const auto page = Ask<v1::ListCasesResponse>(
+        "ListCases",
+        absl::StrCat("parent: 'companies/acme/customers/-' ", more));
+    for (const auto& c : page.cases()) {
+      ids.push_back(c.name().substr(c.name().rfind('/') + 1));
+    }
+    return ids;
+  }
+  v1::FilledForm Form(absl::string_view id) {
+    return Ask<v1::FilledForm>("GetForm", Named(id));
+  }
+};
+
+// INT-05: which cases wait for information; INT-28: whose they are.
+TEST_F(TypedViewsTest, CasesAreFilteredByTypeDepartmentAndWhatIsMissing) {
+  OpenTyped("k1", "complaint",
+            absl::StrCat("description: 'd' ", ComplaintRecord()));
+  s_.At(Local("09:01"));
+  OpenTyped("k2", "complaint",
+            "description: 'd' classification: 'product-quality'");
+  s_.At(Local("09:02"));
+  OpenTyped("k3", "repair");
+  s_.At(Local("09:03"));
+  OpenTyped("k4", "repair");
+  s_.Given("RejectCase", Named("k4", "code: NOT_GENUINE text: 't'"));
+  EXPECT_THAT(Cases("type: 'complaint'"), ElementsAre("k1", "k2"));
+  EXPECT_THAT(Cases("department: 'quality'"), ElementsAre("k2"));
+  EXPECT_THAT(Cases("department: 'after-sales'"),
+              ElementsAre("k1", "k3", "k4"));
+  // The rejected one waits for nothing.
+  EXPECT_THAT(Cases("missing_information: true"), ElementsAre("k2", "k3"));
+  EXPECT_THAT(Cases("missing_information: true type: 'repair'"),
+              ElementsAre("k3"));
+}
+
+// INT-09: the complaint record as far as it is filled.
+TEST_F(TypedViewsTest, AFormIsShownAsFarAsItIsFilled) {
+  s_.Given("UpdateCustomer", absl::StrCat("name: '", kWang, "' phone: '110'"));
+  OpenTyped(
+      "k1", "complaint",
+      absl::StrCat("description: '不制冷' ", Field("place", "text: '朝阳区'"),
+                   Field("witnesses", "text: 'staff'"),
+                   Field("witnesses", "text: 'family'")));
+  const auto form = Form("k1");
+  EXPECT_EQ(form.name(), CaseName("k1"));
+  EXPECT_EQ(form.form(), "complaint-record");
+  EXPECT_EQ(form.title(), "顾客投诉记录表");
+  EXPECT_EQ(form.rule(), "INT-08");
+  std::map<std::string, v1::FilledForm::Entry> entries;
+  for (const auto& entry : form.entries()) entries[entry.field()] = entry;
+  ASSERT_EQ(entries.size(), 8u);
+  EXPECT_EQ(entries["description"].values(0).text(), "不制冷");
+  EXPECT_EQ(entries["place"].title(), "地点");
+  EXPECT_EQ(entries["place"].required_at(), "accept");
+  EXPECT_EQ(entries["place"].values(0).text(), "朝阳区");
+  EXPECT_EQ(entries["contact"].values(0).text(), "110");  // the customer's file
+  EXPECT_EQ(entries["witnesses"].values_size(), 2);
+  EXPECT_FALSE(entries["witnesses"].missing());
+  EXPECT_TRUE(entries["occurred-at"].missing());
+  EXPECT_TRUE(entries["demand"].missing());
+  // Asked for only where money is demanded.
+  EXPECT_FALSE(entries["amount"].missing());
+}
+
+TEST_F(TypedViewsTest, ACaseWithoutATypeHasNoForm) {
+  Open("k1");
+  const auto form = Form("k1");
+  EXPECT_EQ(form.name(), CaseName("k1"));
+  EXPECT_EQ(form.form(), "");
+  EXPECT_EQ(form.entries_size(), 0);
+  OpenTyped("k2", "opinion");
+  EXPECT_EQ(Form("k2").form(), "");
+  ExpectQueryRefusal("GetForm", Named("none"), "RESOURCE_NOT_FOUND");
+  ExpectQueryRefusal("GetForm", "", "NAME_INVALID", "name");
 }
 
 }  // namespace

@@ -52,6 +52,13 @@ TEST(IntakeServiceTest, EveryFactIsGivenByACommandOrATimer) {
       {"OpenCase", absl::StrCat("parent: '", kWang,
                                 "' case_id: 'k1' kind: REPAIR "
                                 "channel: 'email' subject: 's'")},
+      {"AmendCase", name + "description: 'd'"},
+      {"AcceptCase", name},
+      {"OpenCase", absl::StrCat("parent: '", kWang,
+                                "' case_id: 'k4' kind: REPAIR "
+                                "channel: 'email' subject: 's'")},
+      {"RejectCase", absl::StrCat("name: '", kWang,
+                                  "/cases/k4' code: UNREASONABLE text: 't'")},
       {"ReplyToCase", name + "text: 't' pause_reason: 'r'"},
       {"ResumeCase", name},
       {"RecordRepairProgress",
