@@ -123,6 +123,9 @@ absl::StatusOr<v1::ListCasesResponse> ListCases(
            (request.department().empty() ||
             c.department() == request.department()) &&
            (request.channel().empty() || c.channel() == request.channel()) &&
+           (request.co_handler().empty() ||
+            std::find(c.co_handlers().begin(), c.co_handlers().end(),
+                      request.co_handler()) != c.co_handlers().end()) &&
            (!request.missing_information() ||
             (IsOpen(c) && !c.missing_fields().empty()));
   };

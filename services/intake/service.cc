@@ -7,6 +7,7 @@
 #include "services/intake/catalogue_views.h"
 #include "services/intake/customer_views.h"
 #include "services/intake/domain/case.h"
+#include "services/intake/domain/case_owner.h"
 #include "services/intake/domain/case_record.h"
 #include "services/intake/domain/customer.h"
 #include "services/intake/domain/evolve.h"
@@ -46,6 +47,10 @@ void AddCases(shard::Service& s) {
   s.AddCommand<v1::AmendCaseRequest, IntakeEvent>("AmendCase", Decide);
   s.AddCommand<v1::AcceptCaseRequest, IntakeEvent>("AcceptCase", Decide);
   s.AddCommand<v1::RejectCaseRequest, IntakeEvent>("RejectCase", Decide);
+  s.AddCommand<v1::TransferCaseRequest, IntakeEvent>("TransferCase", Decide);
+  s.AddCommand<v1::AddCoHandlerRequest, IntakeEvent>("AddCoHandler", Decide);
+  s.AddCommand<v1::RemoveCoHandlerRequest, IntakeEvent>("RemoveCoHandler",
+                                                        Decide);
   s.AddCommand<v1::ReplyToCaseRequest, IntakeEvent>("ReplyToCase", Decide);
   s.AddCommand<v1::PauseCaseRequest, IntakeEvent>("PauseCase", Decide);
   s.AddCommand<v1::ResumeCaseRequest, IntakeEvent>("ResumeCase", Decide);

@@ -13,6 +13,7 @@
 #include "libs/handbook/policy.h"
 #include "services/intake/domain/case_clocks.h"
 #include "services/intake/domain/case_form.h"
+#include "services/intake/domain/case_owner.h"
 #include "services/intake/domain/case_state.h"
 #include "services/intake/domain/tables.h"
 
@@ -74,6 +75,7 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
       CheckOptionalText("pause_reason", request.pause_reason(), kMaxShortText));
   ASSIGN_OR_RETURN(const v1::Case* c, FindCase(rows, request));
   if (!IsOpen(*c)) return NotOpen(*c);
+  RETURN_IF_ERROR(CheckHandler(context, *c));
   RETURN_IF_ERROR(CheckNotBefore(context, c->open_time()));
   if (!request.pause_reason().empty() && c->state() == v1::Case::PAUSED) {
     return Refuse(v1::REASON_CASE_ALREADY_PAUSED, "the case is paused",

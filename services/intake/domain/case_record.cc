@@ -11,6 +11,7 @@
 #include "libs/handbook/policy.h"
 #include "services/intake/domain/case_clocks.h"
 #include "services/intake/domain/case_form.h"
+#include "services/intake/domain/case_owner.h"
 #include "services/intake/domain/tables.h"
 
 namespace aftercare::intake {
@@ -208,6 +209,10 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
   ASSIGN_OR_RETURN(const v1::Case* c, FindCase(rows, request));
   RETURN_IF_ERROR(CheckAsset(request.asset(), BoundaryOf(c->name())));
   if (c->state() == v1::Case::CLOSED) return NotOpen(*c);
+  // Technicians complete what they see on the spot.
+  if (!HasRole(context, {"technician"})) {
+    RETURN_IF_ERROR(CheckHandler(context, *c));
+  }
   RETURN_IF_ERROR(CheckNotBefore(context, c->open_time()));
   if (request.fields().empty() && request.attachments().empty() &&
       request.description().empty() && request.product_line().empty() &&

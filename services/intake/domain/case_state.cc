@@ -139,4 +139,13 @@ void Apply(v1::Case& c, absl::Time time, const v1::CaseRejected& fact) {
   PutClocks(c, fact.clocks());
 }
 
+void Apply(v1::Case& c, absl::Time, const v1::CaseTransferred& fact) {
+  c.set_owner(fact.owner());
+  c.set_department(fact.department());
+}
+
+void Apply(v1::Case& c, absl::Time, const v1::CoHandlersChanged& fact) {
+  *c.mutable_co_handlers() = fact.co_handlers();
+}
+
 }  // namespace aftercare::intake

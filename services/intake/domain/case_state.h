@@ -27,6 +27,8 @@ void Apply(v1::Case& c, absl::Time time, const v1::ClockBreached& fact);
 void Apply(v1::Case& c, absl::Time time, const v1::CaseAmended& fact);
 void Apply(v1::Case& c, absl::Time time, const v1::CaseAccepted& fact);
 void Apply(v1::Case& c, absl::Time time, const v1::CaseRejected& fact);
+void Apply(v1::Case& c, absl::Time time, const v1::CaseTransferred& fact);
+void Apply(v1::Case& c, absl::Time time, const v1::CoHandlersChanged& fact);
 
 }  // namespace aftercare::intake
 

@@ -72,6 +72,10 @@ void Evolve(RowEditor& rows, const EventMeta& meta,
       return EvolveCase(rows, meta, event.case_accepted());
     case v1::IntakeEvent::kCaseRejected:
       return EvolveCase(rows, meta, event.case_rejected());
+    case v1::IntakeEvent::kCaseTransferred:
+      return EvolveCase(rows, meta, event.case_transferred());
+    case v1::IntakeEvent::kCoHandlersChanged:
+      return EvolveCase(rows, meta, event.co_handlers_changed());
   }
 }
 

@@ -328,9 +328,14 @@ TEST_F(CaseRecordTest, APriorityIsLoweredForAReasonOnly) {
   EXPECT_EQ(Case("k1").priority(), v1::Case::NORMAL);
 }
 
-// INT-28: another topic leads to another department.
+// INT-28: another topic leads to another department; what a hand-over decided
+// stays as long as the topic does.
 TEST_F(CaseRecordTest, AnotherTopicLeadsToAnotherDepartment) {
   OpenComplaint("k1", "classification: 'product-quality' fault_code: 'leak'");
+  s_.Given("TransferCase",
+           Named("k1", "department: 'sales' reason: '价格问题'"));
+  Amend("k1", Field("place", "text: 'p'"));
+  EXPECT_EQ(Case("k1").department(), "sales");
   Amend("k1", "classification: 'staff-attitude'");
   EXPECT_EQ(Case("k1").department(), "after-sales");
   EXPECT_EQ(Case("k1").fault_code(), "");  // belongs to the other topic
@@ -362,6 +367,26 @@ TEST_F(CaseRecordTest, AmendingRefusesBadFieldsStatesAndTimes) {
   refused(absl::StrCat(Field("place", "text: 'p'"), "occur_time ",
                        Stamp(Local("08:59"))),
           "OCCUR_TIME_TOO_EARLY");
+}
+
+// INT-57, INT-04: other departments act on what is theirs; technicians complete
+// what they see.
+TEST_F(CaseRecordTest, OnlyTheDeskAndWhoWorksOnItAmendACase) {
+  OpenTyped("k1", "complaint",
+            absl::StrCat(kDescription, "classification: 'staff-attitude'"));
+  s_.As("mao");
+  ExpectRefusal("AmendCase", Named("k1", Field("place", "text: 'p'")),
+                "NOT_THE_HANDLER");
+  EXPECT_EQ(Metadata("department"), "after-sales");
+  s_.As("shen");  // helps
+  Amend("k1", Field("place", "text: 'p'"));
+  s_.As("wu");
+  Amend("k1", Field("place", "text: 'q'"));
+  s_.As("li").Given("TransferCase",
+                    Named("k1", "department: 'sales' reason: 'r'"));
+  s_.As("mao");  // a member of the department now
+  Amend("k1", Field("place", "text: 'r'"));
+  EXPECT_EQ(Case("k1").fields(0).text(), "r");
 }
 
 // ---- AcceptCase -------------------------------------------------------------

@@ -109,14 +109,17 @@ TEST_F(CaseViewsTest, CasesAreFilteredByStateKindAndOwner) {
   }
 }
 
-TEST_F(CaseViewsTest, CasesAreFilteredByChannel) {
+TEST_F(CaseViewsTest, CasesAreFilteredByChannelAndWhoHelps) {
   Open("k1");
   s_.Given("OpenCase", absl::StrCat("parent: '", kWang,
                                     "' case_id: 'k2' kind: INQUIRY "
                                     "channel: 'email' subject: 's'"));
+  s_.Given("AddCoHandler", Named("k2", "person: 'mao'"));
   for (absl::string_view customer : {"-", "wang"}) {
     EXPECT_THAT(Cases("channel: 'hotline'", customer), ElementsAre("k1"));
     EXPECT_THAT(Cases("channel: 'email'", customer), ElementsAre("k2"));
+    EXPECT_THAT(Cases("co_handler: 'mao'", customer), ElementsAre("k2"));
+    EXPECT_THAT(Cases("co_handler: 'li'", customer), IsEmpty());
   }
 }
 

@@ -236,7 +236,7 @@ class EvolveTest : public IntakeTest {
         return absl::StrCat("name: '", CaseName(id, customer), "' ", more,
                             when);
       };
-      switch (pick(17)) {
+      switch (pick(18)) {
         case 0:
         case 1: {
           static constexpr absl::string_view kKinds[] = {"INQUIRY", "COMPLAINT",
@@ -316,6 +316,15 @@ class EvolveTest : public IntakeTest {
         case 16:
           Try("RejectCase", named("code: UNREASONABLE text: 't'"));
           break;
+        case 17: {
+          static constexpr absl::string_view kHandOvers[] = {
+              "owner: 'li' reason: 'r'", "owner: 'wang' reason: 'r'",
+              "department: 'sales' reason: 'r'"};
+          Try("TransferCase", named(kHandOvers[pick(3)]));
+          Try(pick(2) == 0 ? "AddCoHandler" : "RemoveCoHandler",
+              named("person: 'mao'"));
+          break;
+        }
       }
       if (s_.status().ok()) ++accepted;
       // Every refusal of a well-formed command has a reason.

@@ -54,6 +54,8 @@ TEST(IntakeServiceTest, EveryFactIsGivenByACommandOrATimer) {
                                 "channel: 'email' subject: 's'")},
       {"AmendCase", name + "description: 'd'"},
       {"AcceptCase", name},
+      {"TransferCase", name + "owner: 'wang' reason: 'r'"},
+      {"AddCoHandler", name + "person: 'shen'"},
       {"OpenCase", absl::StrCat("parent: '", kWang,
                                 "' case_id: 'k4' kind: REPAIR "
                                 "channel: 'email' subject: 's'")},
