@@ -7,6 +7,7 @@
 #include "services/intake/catalogue_views.h"
 #include "services/intake/customer_views.h"
 #include "services/intake/domain/case.h"
+#include "services/intake/domain/case_links.h"
 #include "services/intake/domain/case_owner.h"
 #include "services/intake/domain/case_record.h"
 #include "services/intake/domain/customer.h"
@@ -51,6 +52,9 @@ void AddCases(shard::Service& s) {
   s.AddCommand<v1::AddCoHandlerRequest, IntakeEvent>("AddCoHandler", Decide);
   s.AddCommand<v1::RemoveCoHandlerRequest, IntakeEvent>("RemoveCoHandler",
                                                         Decide);
+  s.AddCommand<v1::LinkCasesRequest, IntakeEvent>("LinkCases", Decide);
+  s.AddCommand<v1::MergeCaseRequest, IntakeEvent>("MergeCase", Decide);
+  s.AddCommand<v1::SplitCaseRequest, IntakeEvent>("SplitCase", Decide);
   s.AddCommand<v1::ReplyToCaseRequest, IntakeEvent>("ReplyToCase", Decide);
   s.AddCommand<v1::PauseCaseRequest, IntakeEvent>("PauseCase", Decide);
   s.AddCommand<v1::ResumeCaseRequest, IntakeEvent>("ResumeCase", Decide);

@@ -13,6 +13,7 @@
 #include "libs/handbook/policy.h"
 #include "services/intake/domain/case_clocks.h"
 #include "services/intake/domain/case_form.h"
+#include "services/intake/domain/case_links.h"
 #include "services/intake/domain/case_owner.h"
 #include "services/intake/domain/case_state.h"
 #include "services/intake/domain/tables.h"
@@ -73,7 +74,9 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
   RETURN_IF_ERROR(CheckText("text", request.text(), kMaxLongText));
   RETURN_IF_ERROR(
       CheckOptionalText("pause_reason", request.pause_reason(), kMaxShortText));
-  ASSIGN_OR_RETURN(const v1::Case* c, FindCase(rows, request));
+  ASSIGN_OR_RETURN(const v1::Case* sent_to, FindCase(rows, request));
+  // CASE-16: what is written to a merged case reaches the one that goes on.
+  const v1::Case* c = &Survivor(rows, *sent_to);
   if (!IsOpen(*c)) return NotOpen(*c);
   RETURN_IF_ERROR(CheckHandler(context, *c));
   RETURN_IF_ERROR(CheckNotBefore(context, c->open_time()));
@@ -88,6 +91,7 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
   replied.set_text(request.text());
   replied.set_from_customer(request.from_customer());
   replied.set_owner(c->owner());
+  if (sent_to != c) replied.set_sent_to(sent_to->name());
   if (!request.from_customer()) {
     replied.set_by(context.actor);
     StopClocks(kFirstResponse, c->clocks(), context, replied.mutable_clocks());
@@ -167,6 +171,7 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
                   "only a resolved or closed case can be reopened",
                   {{"name", c->name()}});
   }
+  if (!c->merged_into().empty()) return NotOpen(*c);
   RETURN_IF_ERROR(CheckNotBefore(context, c->state_time()));
   const auto& intake = context.policy->handbook().intake();
   if (c->state() == v1::Case::CLOSED && intake.has_reopen_window()) {
@@ -177,7 +182,9 @@ CaseDecision Decide(const RowReader& rows, const CommandContext& context,
     if (context.occur_time > end) {
       return Refuse(v1::REASON_REOPEN_WINDOW_OVER,
                     "the case was closed too long ago; open a new one",
-                    {{"name", c->name()}, {"until", FormatRfc3339(end)}});
+                    {{"name", c->name()},
+                     {"until", FormatRfc3339(end)},
+                     {"continue_with", "OpenCase.continues"}});
     }
   }
   v1::IntakeEvent event;

@@ -23,6 +23,10 @@ bool IsOpen(const v1::Case& c) {
 }
 
 absl::Status NotOpen(const v1::Case& c) {
+  if (!c.merged_into().empty()) {
+    return Refuse(v1::REASON_CASE_MERGED, "the case goes on in another one",
+                  {{"name", c.name()}, {"into", c.merged_into()}});
+  }
   return Refuse(
       v1::REASON_CASE_NOT_OPEN, "the case is not open",
       {{"name", c.name()}, {"state", v1::Case::State_Name(c.state())}});

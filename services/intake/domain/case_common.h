@@ -50,7 +50,7 @@ absl::StatusOr<const v1::Case*> FindCase(const RowReader& rows,
 // Open or paused.
 bool IsOpen(const v1::Case& c);
 
-// CASE_NOT_OPEN.
+// CASE_MERGED where the case goes on in another one, else CASE_NOT_OPEN.
 absl::Status NotOpen(const v1::Case& c);
 
 // Whether the actor is a person of the handbook who has one of these roles.

@@ -11,6 +11,7 @@
 #include "libs/handbook/policy.h"
 #include "services/intake/domain/case_clocks.h"
 #include "services/intake/domain/case_form.h"
+#include "services/intake/domain/case_links.h"
 #include "services/intake/domain/case_owner.h"
 #include "services/intake/domain/tables.h"
 
@@ -133,6 +134,19 @@ void PutHandlers(const CommandContext& context, v1::Case& c) {
   }
 }
 
+absl::Status CheckContinues(const RowReader& rows,
+                            const v1::OpenCaseRequest& request) {
+  if (request.continues().empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckName("continues", kCasePattern, request.continues()));
+  if (BoundaryOf(request.continues()) != request.parent()) {
+    return InvalidField("continues", "belongs to another customer");
+  }
+  if (rows.Find(kCases, request.continues()) == nullptr) {
+    return NotFound(request.continues());
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Case> NewCase(const RowReader& rows,
@@ -192,12 +206,9 @@ absl::StatusOr<v1::Case> NewCase(const RowReader& rows,
 CaseDecision Decide(const RowReader& rows, const CommandContext& context,
                     const v1::OpenCaseRequest& request) {
   ASSIGN_OR_RETURN(v1::Case c, NewCase(rows, context, request));
-  const std::string name = c.name();
-  v1::IntakeEvent event;
-  *event.mutable_case_opened()->mutable_case_() = std::move(c);
-  Drafts drafts;
-  Append(drafts, name, std::move(event));
-  return drafts;
+  RETURN_IF_ERROR(CheckContinues(rows, request));
+  return Opened(context, std::move(c), request.continues(),
+                v1::Case::Link::CONTINUES);
 }
 
 CaseDecision Decide(const RowReader& rows, const CommandContext& context,

@@ -14,7 +14,7 @@
 
 namespace aftercare::intake {
 
-// The case a request opens.
+// The case a request opens, with everything but its links.
 absl::StatusOr<v1::Case> NewCase(const RowReader& rows,
                                  const CommandContext& context,
                                  const v1::OpenCaseRequest& request);

@@ -148,4 +148,16 @@ void Apply(v1::Case& c, absl::Time, const v1::CoHandlersChanged& fact) {
   *c.mutable_co_handlers() = fact.co_handlers();
 }
 
+void Apply(v1::Case& c, absl::Time, const v1::CasesLinked& fact) {
+  *c.add_links() = fact.link();
+}
+
+void Apply(v1::Case& c, absl::Time time, const v1::CaseMerged& fact) {
+  SetClosed(c, time);
+  c.clear_pause_reason();
+  c.set_outcome(v1::Case::MERGED);
+  c.set_merged_into(fact.into());
+  PutClocks(c, fact.clocks());
+}
+
 }  // namespace aftercare::intake

@@ -29,6 +29,8 @@ void Apply(v1::Case& c, absl::Time time, const v1::CaseAccepted& fact);
 void Apply(v1::Case& c, absl::Time time, const v1::CaseRejected& fact);
 void Apply(v1::Case& c, absl::Time time, const v1::CaseTransferred& fact);
 void Apply(v1::Case& c, absl::Time time, const v1::CoHandlersChanged& fact);
+void Apply(v1::Case& c, absl::Time time, const v1::CasesLinked& fact);
+void Apply(v1::Case& c, absl::Time time, const v1::CaseMerged& fact);
 
 }  // namespace aftercare::intake
 

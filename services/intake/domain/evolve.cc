@@ -76,6 +76,10 @@ void Evolve(RowEditor& rows, const EventMeta& meta,
       return EvolveCase(rows, meta, event.case_transferred());
     case v1::IntakeEvent::kCoHandlersChanged:
       return EvolveCase(rows, meta, event.co_handlers_changed());
+    case v1::IntakeEvent::kCasesLinked:
+      return EvolveCase(rows, meta, event.cases_linked());
+    case v1::IntakeEvent::kCaseMerged:
+      return EvolveCase(rows, meta, event.case_merged());
   }
 }
 

@@ -32,15 +32,18 @@ class EvolveTest : public IntakeTest {
     EXPECT_EQ(c.state() == v1::Case::PAUSED, !c.pause_reason().empty());
     const bool done =
         c.state() == v1::Case::RESOLVED || c.state() == v1::Case::CLOSED;
-    // Ended without a resolution: rejected.
+    // Ended without a resolution: rejected or merged.
     const bool given_up = c.outcome() != v1::Case::OUTCOME_UNSPECIFIED;
+    const bool merged = c.outcome() == v1::Case::MERGED;
     EXPECT_FALSE(given_up && c.state() != v1::Case::CLOSED);
+    EXPECT_EQ(merged, !c.merged_into().empty());
     EXPECT_EQ(done && !given_up, c.has_resolve_time());
-    EXPECT_EQ(done, !c.resolution().empty());
+    EXPECT_EQ(done && !merged, !c.resolution().empty());
     EXPECT_EQ(c.state() == v1::Case::CLOSED, c.has_close_time());
     EXPECT_EQ(c.has_accept_time(), !c.accepted_by().empty());
     EXPECT_FALSE(c.has_accept_time() &&
                  FromProto(c.accept_time()) < FromProto(c.open_time()));
+    CheckMerges(c);
     CheckFields(c);
     if (c.has_resolve_time()) {
       EXPECT_GE(FromProto(c.resolve_time()), FromProto(c.open_time()));
@@ -58,10 +61,12 @@ class EvolveTest : public IntakeTest {
     EXPECT_FALSE(c.follow_up_overdue() && !c.has_follow_up_due_time());
     for (const auto& clock : c.clocks()) {
       using common::v1::SlaClock;
+      const bool cancelled = clock.state() == SlaClock::CANCELLED;
       const bool stopped = clock.state() == SlaClock::STOPPED;
-      EXPECT_EQ(stopped, clock.has_stop_time());
+      EXPECT_EQ(stopped || cancelled, clock.has_stop_time());
+      EXPECT_FALSE(cancelled && !merged) << clock.kind();
       if (done) {
-        EXPECT_TRUE(stopped) << clock.kind();
+        EXPECT_TRUE(stopped || cancelled) << clock.kind();
       }
       if (clock.kind() == "first_response" && c.replied()) {
         EXPECT_TRUE(stopped);
@@ -80,8 +85,29 @@ class EvolveTest : public IntakeTest {
     }
   }
 
-  // Values are in the form's order and of its fields.
+  // Merges lead to one case that was not merged, and back to none.
+  void CheckMerges(const v1::Case& c) {
+    std::set<std::string> seen;
+    const v1::Case* at = &c;
+    while (at != nullptr && !at->merged_into().empty()) {
+      ASSERT_TRUE(seen.insert(at->name()).second) << "a cycle of merges";
+      at = s_.Find(kCases, at->merged_into());
+      ASSERT_NE(at, nullptr);
+    }
+  }
+
+  // A link is on both cases, values are in the form's order and of its fields.
   void CheckFields(const v1::Case& c) {
+    for (const auto& link : c.links()) {
+      const auto* other = s_.Find(kCases, link.case_());
+      ASSERT_NE(other, nullptr);
+      EXPECT_EQ(BoundaryOf(other->name()), BoundaryOf(c.name()));
+      EXPECT_TRUE(other->merged_into() == c.name() ||
+                  std::any_of(other->links().begin(), other->links().end(),
+                              [&](const auto& back) {
+                                return back.case_() == c.name();
+                              }));
+    }
     static const std::vector<std::string> order = {"occurred-at", "place",
                                                    "contact", "demand"};
     size_t last = 0;
@@ -236,7 +262,7 @@ class EvolveTest : public IntakeTest {
         return absl::StrCat("name: '", CaseName(id, customer), "' ", more,
                             when);
       };
-      switch (pick(18)) {
+      switch (pick(20)) {
         case 0:
         case 1: {
           static constexpr absl::string_view kKinds[] = {"INQUIRY", "COMPLAINT",
@@ -325,6 +351,19 @@ class EvolveTest : public IntakeTest {
               named("person: 'mao'"));
           break;
         }
+        case 18: {
+          const std::string other =
+              CaseName(absl::StrCat("k", pick(8)), customer);
+          Try("LinkCases", named(absl::StrCat("other: '", other,
+                                              "' relation: ", 1 + pick(6))));
+          Try("MergeCase", named(absl::StrCat("into: '", other, "'")));
+          break;
+        }
+        case 19:
+          Try("SplitCase",
+              named(absl::StrCat("subject: 's' description: 'd' case_id: 'k",
+                                 pick(8), "'")));
+          break;
       }
       if (s_.status().ok()) ++accepted;
       // Every refusal of a well-formed command has a reason.

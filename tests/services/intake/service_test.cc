@@ -56,9 +56,10 @@ TEST(IntakeServiceTest, EveryFactIsGivenByACommandOrATimer) {
       {"AcceptCase", name},
       {"TransferCase", name + "owner: 'wang' reason: 'r'"},
       {"AddCoHandler", name + "person: 'shen'"},
-      {"OpenCase", absl::StrCat("parent: '", kWang,
-                                "' case_id: 'k4' kind: REPAIR "
-                                "channel: 'email' subject: 's'")},
+      {"SplitCase", name + "case_id: 'k3' subject: 's'"},
+      {"MergeCase", absl::StrCat("name: '", kWang, "/cases/k3' into: '", kWang,
+                                 "/cases/k1'")},
+      {"SplitCase", name + "case_id: 'k4' subject: 's'"},
       {"RejectCase", absl::StrCat("name: '", kWang,
                                   "/cases/k4' code: UNREASONABLE text: 't'")},
       {"ReplyToCase", name + "text: 't' pause_reason: 'r'"},
