@@ -58,10 +58,18 @@ absl::Status RefuseWith(const google::protobuf::EnumValueDescriptor& value,
 
 absl::Status InvalidField(absl::string_view field,
                           absl::string_view description) {
-  absl::Status status = Refuse(common::v1::REASON_FIELD_INVALID,
-                               absl::StrCat(field, ": ", description),
-                               {{"field", std::string(field)}});
+  return WithField(Refuse(common::v1::REASON_FIELD_INVALID,
+                          absl::StrCat(field, ": ", description),
+                          {{"field", std::string(field)}}),
+                   field, description);
+}
+
+absl::Status WithField(absl::Status status, absl::string_view field,
+                       absl::string_view description) {
   google::rpc::BadRequest bad;
+  if (const auto payload = status.GetPayload(kBadRequestUrl)) {
+    bad.ParseFromString(std::string(*payload));
+  }
   auto* violation = bad.add_field_violations();
   violation->set_field(std::string(field));
   violation->set_description(std::string(description));

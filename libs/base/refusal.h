@@ -48,6 +48,10 @@ absl::Status Refuse(ReasonEnum reason, absl::string_view message,
 absl::Status InvalidField(absl::string_view field,
                           absl::string_view description);
 
+// Adds a violation of one field to a refusal of any other reason.
+absl::Status WithField(absl::Status status, absl::string_view field,
+                       absl::string_view description);
+
 // NOT_FOUND RESOURCE_NOT_FOUND.
 absl::Status NotFound(absl::string_view name);
 

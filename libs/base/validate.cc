@@ -1,7 +1,11 @@
 #include "libs/base/validate.h"
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
 #include "aftercare/common/v1/reasons.pb.h"
 #include "libs/base/refusal.h"
+#include "libs/base/status_macros.h"
 #include "libs/base/time.h"
 
 namespace aftercare {
@@ -46,6 +50,23 @@ absl::Status CheckMoney(absl::string_view field, const common::v1::Money& money,
                         "must not be negative or above ten trillion");
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckAttachment(absl::string_view field,
+                             const common::v1::Attachment& attachment) {
+  const std::string& sha256 = attachment.sha256();
+  if (sha256.size() != 64 ||
+      !std::all_of(sha256.begin(), sha256.end(), [](char c) {
+        return absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
+               (c >= 'a' && c <= 'f');
+      })) {
+    return InvalidField(absl::StrCat(field, ".sha256"),
+                        "must be 64 lower-case hexadecimal digits");
+  }
+  RETURN_IF_ERROR(CheckOptionalText(absl::StrCat(field, ".media_type"),
+                                    attachment.media_type(), kMaxShortText));
+  return CheckOptionalText(absl::StrCat(field, ".title"), attachment.title(),
+                           kMaxShortText);
 }
 
 absl::Status CheckRange(absl::string_view field, int64_t value, int64_t low,

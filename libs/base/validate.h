@@ -44,6 +44,11 @@ absl::Status CheckTime(absl::string_view field,
 absl::Status CheckMoney(absl::string_view field, const common::v1::Money& money,
                         absl::string_view currency);
 
+// A SHA-256 in 64 lower-case hexadecimal digits; media type and title are short
+// texts and may be empty.
+absl::Status CheckAttachment(absl::string_view field,
+                             const common::v1::Attachment& attachment);
+
 absl::Status CheckRange(absl::string_view field, int64_t value, int64_t low,
                         int64_t high);
 

@@ -14,7 +14,7 @@ namespace aftercare::handbook {
 namespace {
 
 template <typename Field>
-bool Holds(const Field& conditions, absl::string_view value) {
+bool Fits(const Field& conditions, absl::string_view value) {
   return conditions.empty() ||
          std::find(conditions.begin(), conditions.end(), std::string(value)) !=
              conditions.end();
@@ -84,6 +84,30 @@ const v1::Skill* Policy::FindSkill(absl::string_view id) const {
   return FindById(handbook_.dispatch().skills(), id);
 }
 
+const v1::Form* Policy::FindForm(absl::string_view id) const {
+  return FindById(handbook_.forms(), id);
+}
+
+const v1::CaseType* Policy::FindCaseType(absl::string_view id) const {
+  return FindById(handbook_.intake().case_types(), id);
+}
+
+const v1::Classification* Policy::FindClassification(
+    absl::string_view id) const {
+  return FindById(handbook_.intake().classifications(), id);
+}
+
+const v1::Department* Policy::FindDepartment(absl::string_view id) const {
+  return FindById(handbook_.departments(), id);
+}
+
+const v1::Route* Policy::FindRoute(const Situation& situation) const {
+  for (const auto& route : handbook_.intake().routing()) {
+    if (Holds(route.when(), situation)) return &route;
+  }
+  return nullptr;
+}
+
 const v1::Territory* Policy::TerritoryOf(absl::string_view region) const {
   const v1::Territory* rest = nullptr;
   for (const auto& territory : handbook_.dispatch().territories()) {
@@ -100,8 +124,8 @@ const v1::ClockTarget* Policy::FindTarget(
     absl::string_view clock_kind, absl::string_view case_kind,
     absl::string_view priority) const {
   for (const auto& target : targets) {
-    if (target.kind() == clock_kind && Holds(target.case_kinds(), case_kind) &&
-        Holds(target.priorities(), priority)) {
+    if (target.kind() == clock_kind && Fits(target.case_kinds(), case_kind) &&
+        Fits(target.priorities(), priority)) {
       return &target;
     }
   }

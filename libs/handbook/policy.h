@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "aftercare/handbook/v1/handbook.pb.h"
 #include "libs/calendar/calendar.h"
+#include "libs/handbook/when.h"
 
 namespace aftercare::handbook {
 
@@ -38,6 +39,13 @@ class Policy {
   const v1::Person* FindPerson(absl::string_view id) const;
   const v1::ProductLine* FindProductLine(absl::string_view id) const;
   const v1::Skill* FindSkill(absl::string_view id) const;
+  const v1::Form* FindForm(absl::string_view id) const;
+  const v1::CaseType* FindCaseType(absl::string_view id) const;
+  const v1::Classification* FindClassification(absl::string_view id) const;
+  const v1::Department* FindDepartment(absl::string_view id) const;
+
+  // Where a case goes: the first route whose conditions hold, or null.
+  const v1::Route* FindRoute(const Situation& situation) const;
 
   // The territory that serves a customer region: the one that names it, else
   // the one with "*", else null.

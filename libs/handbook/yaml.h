@@ -2,8 +2,8 @@
 // File: yaml.h
 // -----------------------------------------------------------------------------
 //
-// A handbook file: YAML with the field names of handbook.proto, read by the
-// message's descriptor. Every problem has its line and column.
+// A handbook file: YAML with the field names of aftercare/handbook/v1, read by
+// the message's descriptor. Every problem has its line and column.
 //
 //   target: 4h            # durations: 45s, 90m, 2d12h
 //   window: 7d            # spans: 3wd, 7d, 6mo, 4h, or {working_days: 3}

@@ -60,8 +60,11 @@ absl::StatusOr<Commands> OnCaseOpened(const Case& c,
   return commands;
 }
 
-absl::StatusOr<Commands> OnCaseClosed(const intake::v1::CaseClosed& fact,
-                                      const handbook::Policy* policy) {
+// A case of which nothing more is to be done: closed, rejected, or merged into
+// another one that has a visit of its own.
+template <typename Fact>
+absl::StatusOr<Commands> OnCaseEnded(const Fact& fact, const char* reason,
+                                     const handbook::Policy* policy) {
   Commands commands;
   if (fact.kind() != Case::REPAIR) return commands;
   auto request = std::make_unique<v1::CancelWorkOrderRequest>();
@@ -74,7 +77,7 @@ absl::StatusOr<Commands> OnCaseClosed(const intake::v1::CaseClosed& fact,
         absl::StrCat(territory, "/workOrders/", IdOf(fact.name())));
   }
   request->set_case_(fact.name());
-  request->set_reason("the case is closed");
+  request->set_reason(reason);
   commands.push_back({"CancelWorkOrder", std::move(request)});
   return commands;
 }
@@ -90,7 +93,16 @@ std::vector<reaction::Mapping> DispatchReactions() {
                return OnCaseOpened(event.case_opened().case_(), policy);
              }
              if (event.has_case_closed()) {
-               return OnCaseClosed(event.case_closed(), policy);
+               return OnCaseEnded(event.case_closed(), "the case is closed",
+                                  policy);
+             }
+             if (event.has_case_rejected()) {
+               return OnCaseEnded(event.case_rejected(), "the case is rejected",
+                                  policy);
+             }
+             if (event.has_case_merged()) {
+               return OnCaseEnded(event.case_merged(),
+                                  "the case goes on in another one", policy);
              }
              return Commands();
            }}};

@@ -118,6 +118,9 @@ void OnIntake(const EventMeta& meta, const IntakeEvent& event, Collector& out) {
   if (event.has_case_replied()) {
     const auto& fact = event.case_replied();
     FirstResponse(fact.clocks(), fact.by(), fact.owner(), fact.name(), out);
+  } else if (event.has_case_rejected()) {
+    const auto& fact = event.case_rejected();
+    FirstResponse(fact.clocks(), fact.by(), fact.owner(), fact.name(), out);
   } else if (event.has_case_resolved()) {
     const auto& fact = event.case_resolved();
     // CASE-35: what automation closes, nobody has answered or solved.

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "aftercare/dispatch/v1/reasons.pb.h"
 #include "libs/base/ids.h"
@@ -171,13 +170,6 @@ absl::Time ToMicros(absl::Time time) {
   return absl::FromUnixMicros(absl::ToUnixMicros(time));
 }
 
-bool IsSha256(absl::string_view text) {
-  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
-           return absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
-                  (c >= 'a' && c <= 'f');
-         });
-}
-
 absl::Status CheckPhotos(
     const google::protobuf::RepeatedPtrField<common::v1::Attachment>& photos) {
   if (photos.size() > kMaxPhotos) {
@@ -187,17 +179,10 @@ absl::Status CheckPhotos(
   absl::flat_hash_set<absl::string_view> seen;
   for (int i = 0; i < photos.size(); ++i) {
     const std::string path = absl::StrCat("photos[", i, "]");
-    if (!IsSha256(photos[i].sha256())) {
-      return InvalidField(absl::StrCat(path, ".sha256"),
-                          "must be 64 lower-case hexadecimal digits");
-    }
+    RETURN_IF_ERROR(CheckAttachment(path, photos[i]));
     if (!seen.insert(photos[i].sha256()).second) {
       return InvalidField(absl::StrCat(path, ".sha256"), "is there twice");
     }
-    RETURN_IF_ERROR(CheckOptionalText(absl::StrCat(path, ".media_type"),
-                                      photos[i].media_type(), kMaxShortText));
-    RETURN_IF_ERROR(CheckOptionalText(absl::StrCat(path, ".title"),
-                                      photos[i].title(), kMaxShortText));
   }
   return absl::OkStatus();
 }

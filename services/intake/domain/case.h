@@ -1,4 +1,5 @@
-// Decisions about cases: from the first contact to the follow-up call.
+// Decisions about the work on a case: from the first reply to the follow-up
+// call.
 
 #ifndef AFTERCARE_SERVICES_INTAKE_DOMAIN_CASE_H_
 #define AFTERCARE_SERVICES_INTAKE_DOMAIN_CASE_H_
@@ -8,13 +9,10 @@
 #include "aftercare/intake/v1/intake_service.pb.h"
 #include "libs/base/decider.h"
 #include "libs/base/rows.h"
+#include "services/intake/domain/case_common.h"
 
 namespace aftercare::intake {
 
-using CaseDecision = Decision<v1::IntakeEvent>;
-
-CaseDecision Decide(const RowReader& rows, const CommandContext& context,
-                    const v1::OpenCaseRequest& request);
 CaseDecision Decide(const RowReader& rows, const CommandContext& context,
                     const v1::ReplyToCaseRequest& request);
 CaseDecision Decide(const RowReader& rows, const CommandContext& context,

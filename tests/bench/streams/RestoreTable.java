@@ -255,7 +255,7 @@ public final class RestoreTable {
       if (after != null) put(after, NOTHING);
     }
 
-    // services/intake/views.cc: OpenTimeKeys, DueTimeKeys.
+    // services/intake/case_views.cc: OpenTimeKeys, DueTimeKeys.
     private static String openKey(Case c) {
       return indexKey("case_by_open_time", micros(c.getOpenTime()), c.getName());
     }

@@ -41,6 +41,20 @@ TEST(RefusalTest, AFieldViolationNamesTheField) {
   EXPECT_EQ(FieldOf(status), "case.subject");
 }
 
+TEST(RefusalTest, ARefusalOfAnyReasonMayNameFields) {
+  absl::Status status =
+      WithField(WithField(NotFound("companies/a"), "first", "is one"), "second",
+                "is two");
+  EXPECT_EQ(ReasonOf(status), "RESOURCE_NOT_FOUND");
+  EXPECT_EQ(FieldOf(status), "first");
+  google::rpc::BadRequest bad;
+  ASSERT_TRUE(
+      bad.ParseFromString(std::string(*status.GetPayload(kBadRequestUrl))));
+  ASSERT_EQ(bad.field_violations_size(), 2);
+  EXPECT_EQ(bad.field_violations(1).field(), "second");
+  EXPECT_EQ(bad.field_violations(1).description(), "is two");
+}
+
 TEST(RefusalTest, AnOrdinaryStatusHasNoReason) {
   EXPECT_EQ(ReasonOf(absl::InternalError("x")), "");
   EXPECT_EQ(FieldOf(absl::OkStatus()), "");

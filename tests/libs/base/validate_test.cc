@@ -29,6 +29,24 @@ TEST(ValidateTest, MoneyIsInTheCompanysCurrencyAndNotNegative) {
   EXPECT_EQ(FieldOf(CheckMoney("fee", money, "EUR")), "fee.currency_code");
 }
 
+TEST(ValidateTest, AnAttachmentIsProvenByItsDigest) {
+  common::v1::Attachment attachment;
+  attachment.set_sha256(std::string(63, 'a') + "0");
+  attachment.set_title("发票 🧾");
+  EXPECT_TRUE(CheckAttachment("file", attachment).ok());
+  attachment.set_title(std::string(301, 'x'));
+  EXPECT_EQ(FieldOf(CheckAttachment("file", attachment)), "file.title");
+  attachment.clear_title();
+  attachment.set_media_type("image\x01");
+  EXPECT_EQ(FieldOf(CheckAttachment("file", attachment)), "file.media_type");
+  attachment.clear_media_type();
+  for (const std::string& bad : {std::string(), std::string(64, 'A'),
+                                 std::string(64, 'g'), std::string(65, 'a')}) {
+    attachment.set_sha256(bad);
+    EXPECT_EQ(FieldOf(CheckAttachment("file", attachment)), "file.sha256");
+  }
+}
+
 TEST(ValidateTest, AnUnknownEnumNumberIsRefused) {
   using intake::v1::Case;
   EXPECT_TRUE(CheckEnum("kind", Case::REPAIR).ok());

@@ -5,6 +5,7 @@
 #include "libs/base/time.h"
 #include "libs/handbook/yaml.h"
 #include "tests/libs/handbook/demo_handbook.h"
+#include "tests/libs/handbook/sections.h"
 
 namespace aftercare::handbook {
 namespace {
@@ -46,6 +47,34 @@ TEST(PolicyTest, LooksUpCalendarsPeopleAndProducts) {
   EXPECT_EQ(policy->FindPerson("nobody"), nullptr);
   EXPECT_EQ(policy->FindProductLine("laptop")->warranty_months(), 24);
   EXPECT_EQ(policy->FindSkill("none"), nullptr);
+}
+
+// INT-28: the first route whose conditions hold.
+TEST(PolicyTest, TheFirstFittingRouteApplies) {
+  auto policy = Policy::Compile(LoadHandbook(HandbookText(R"yaml(
+  case_types: [{id: complaint, kind: complaint, form: record}]
+  classifications: [{id: fee}]
+  routing:
+    - {when: {classifications: [fee]}, department: finance}
+    - {when: {types: [complaint]}, department: quality}
+)yaml",
+                                                          R"yaml(
+departments: [{id: finance}, {id: quality}]
+forms: [{id: record, fields: [{id: demand, type: text}]}]
+)yaml"))
+                                    .handbook);
+  ASSERT_TRUE(policy.ok()) << policy.status();
+  Situation situation;
+  EXPECT_EQ((*policy)->FindRoute(situation), nullptr);
+  situation.type = "complaint";
+  EXPECT_EQ((*policy)->FindRoute(situation)->department(), "quality");
+  situation.classification = "fee";
+  EXPECT_EQ((*policy)->FindRoute(situation)->department(), "finance");
+  EXPECT_EQ((*policy)->FindCaseType("complaint")->form(), "record");
+  EXPECT_EQ((*policy)->FindForm("record")->fields_size(), 1);
+  EXPECT_NE((*policy)->FindClassification("fee"), nullptr);
+  EXPECT_NE((*policy)->FindDepartment("quality"), nullptr);
+  EXPECT_EQ((*policy)->FindDepartment("nobody"), nullptr);
 }
 
 TEST(PolicyTest, AnUnusableHandbookIsRefusedWithItsProblems) {

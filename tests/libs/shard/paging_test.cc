@@ -6,9 +6,9 @@
 #include "libs/base/memory_rows.h"
 #include "libs/base/refusal.h"
 #include "libs/shard/get.h"
+#include "services/intake/case_views.h"
 #include "services/intake/domain/tables.h"
 #include "services/intake/service.h"
-#include "services/intake/views.h"
 
 namespace aftercare::shard {
 namespace {

@@ -16,9 +16,9 @@
 #include "gtest/gtest.h"
 #include "libs/base/memory_rows.h"
 #include "libs/base/refusal.h"
+#include "services/intake/case_views.h"
 #include "services/intake/domain/tables.h"
 #include "services/intake/service.h"
-#include "services/intake/views.h"
 
 namespace aftercare::shard {
 namespace {

@@ -49,6 +49,31 @@ TEST(FieldsTest, TextBecomesWhatTheFieldHolds) {
   EXPECT_EQ(list.page_size(), 20);
 }
 
+// The values of a form are alternatives of one message.
+TEST(FieldsTest, ValuesOfAFormAreSetByTheirKind) {
+  intake::v1::OpenCaseRequest request;
+  ASSERT_TRUE(SetField(request, "fields.0.field", "place").ok());
+  ASSERT_TRUE(SetField(request, "fields.0.text", "朝阳区").ok());
+  ASSERT_TRUE(SetField(request, "fields.1.field", "amount").ok());
+  ASSERT_TRUE(SetField(request, "fields.1.money", "12.50 CNY").ok());
+  ASSERT_TRUE(SetField(request, "fields.2.field", "occurred-at").ok());
+  ASSERT_TRUE(
+      SetField(request, "fields.2.time", "2026-03-01T08:30:00+08:00").ok());
+  ASSERT_TRUE(SetField(request, "fields.3.yes", "false").ok());
+  ASSERT_TRUE(SetField(request, "fields.4.file.sha256", "ab").ok());
+  ASSERT_EQ(request.fields_size(), 5);
+  EXPECT_EQ(request.fields(0).text(), "朝阳区");
+  EXPECT_EQ(request.fields(1).money().minor_units(), 1250);
+  EXPECT_EQ(request.fields(2).time().seconds(), 1772325000);
+  EXPECT_TRUE(request.fields(3).has_yes());
+  EXPECT_FALSE(request.fields(3).yes());
+  EXPECT_EQ(request.fields(4).file().sha256(), "ab");
+  // The last one counts.
+  ASSERT_TRUE(SetField(request, "fields.0.number", "3").ok());
+  EXPECT_FALSE(request.fields(0).has_text());
+  EXPECT_EQ(request.fields(0).number(), 3);
+}
+
 TEST(FieldsTest, ListsGrowByNameOrByIndex) {
   dispatch::v1::CompleteWorkOrderRequest request;
   ASSERT_TRUE(SetField(request, "parts.0.part", "element").ok());

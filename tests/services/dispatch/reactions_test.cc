@@ -113,6 +113,26 @@ TEST_F(ReactionsTest, AClosedCaseCancelsItsUnfinishedOrder) {
   EXPECT_EQ(StateOf("c9"), "CANCELLED");
 }
 
+// INT-24, CASE-16: neither a rejected case nor one that goes on in another has
+// a visit of its own.
+TEST_F(ReactionsTest, ARejectedOrMergedCaseCancelsItsUnfinishedOrder) {
+  for (const char* fact : {"case_rejected", "case_merged"}) {
+    SCOPED_TRACE(fact);
+    const std::string id = absl::StrCat("c-", fact + 5);
+    const std::string name =
+        absl::StrCat("name: 'companies/acme/customers/7/cases/", id, "' ");
+    React(absl::StrCat("case_opened {case {", name,
+                       "kind: REPAIR subject: 'x' region: 'beijing'}}"));
+    ASSERT_EQ(StateOf(id), "UNASSIGNED");
+    React(absl::StrCat(fact, " {", name, "kind: REPAIR region: 'beijing'}"));
+    EXPECT_EQ(StateOf(id), "CANCELLED");
+    auto other = Map(absl::StrCat(fact, " {", name, "kind: COMPLAINT}"),
+                     Handbook().get());
+    ASSERT_TRUE(other.ok()) << other.status();
+    EXPECT_TRUE(other->empty());
+  }
+}
+
 TEST_F(ReactionsTest, AClosedCaseKnowsItsOrder) {
   React(kRepair);
   React(absl::StrCat(

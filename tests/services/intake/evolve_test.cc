@@ -13,7 +13,7 @@
 
 #include "absl/strings/ascii.h"
 #include "libs/base/names.h"
-#include "tests/services/intake/intake_fixture.h"
+#include "tests/services/intake/cases_fixture.h"
 
 namespace aftercare::intake {
 namespace {
@@ -32,14 +32,25 @@ class EvolveTest : public IntakeTest {
     EXPECT_EQ(c.state() == v1::Case::PAUSED, !c.pause_reason().empty());
     const bool done =
         c.state() == v1::Case::RESOLVED || c.state() == v1::Case::CLOSED;
-    EXPECT_EQ(done, c.has_resolve_time());
-    EXPECT_EQ(done, !c.resolution().empty());
+    // Ended without a resolution: rejected or merged.
+    const bool given_up = c.outcome() != v1::Case::OUTCOME_UNSPECIFIED;
+    const bool merged = c.outcome() == v1::Case::MERGED;
+    EXPECT_FALSE(given_up && c.state() != v1::Case::CLOSED);
+    EXPECT_EQ(merged, !c.merged_into().empty());
+    EXPECT_EQ(done && !given_up, c.has_resolve_time());
+    EXPECT_EQ(done && !merged, !c.resolution().empty());
     EXPECT_EQ(c.state() == v1::Case::CLOSED, c.has_close_time());
+    EXPECT_EQ(c.has_accept_time(), !c.accepted_by().empty());
+    EXPECT_FALSE(c.has_accept_time() &&
+                 FromProto(c.accept_time()) < FromProto(c.open_time()));
+    CheckMerges(c);
+    CheckFields(c);
     if (c.has_resolve_time()) {
       EXPECT_GE(FromProto(c.resolve_time()), FromProto(c.open_time()));
     }
     if (c.has_close_time()) {
       EXPECT_GE(FromProto(c.close_time()), FromProto(c.resolve_time()));
+      EXPECT_GE(FromProto(c.close_time()), FromProto(c.open_time()));
     }
     if (!done) {
       EXPECT_TRUE(c.resolved_by().empty());
@@ -50,10 +61,12 @@ class EvolveTest : public IntakeTest {
     EXPECT_FALSE(c.follow_up_overdue() && !c.has_follow_up_due_time());
     for (const auto& clock : c.clocks()) {
       using common::v1::SlaClock;
+      const bool cancelled = clock.state() == SlaClock::CANCELLED;
       const bool stopped = clock.state() == SlaClock::STOPPED;
-      EXPECT_EQ(stopped, clock.has_stop_time());
+      EXPECT_EQ(stopped || cancelled, clock.has_stop_time());
+      EXPECT_FALSE(cancelled && !merged) << clock.kind();
       if (done) {
-        EXPECT_TRUE(stopped) << clock.kind();
+        EXPECT_TRUE(stopped || cancelled) << clock.kind();
       }
       if (clock.kind() == "first_response" && c.replied()) {
         EXPECT_TRUE(stopped);
@@ -70,6 +83,46 @@ class EvolveTest : public IntakeTest {
         EXPECT_FALSE(clock.breached());
       }
     }
+  }
+
+  // Merges lead to one case that was not merged, and back to none.
+  void CheckMerges(const v1::Case& c) {
+    std::set<std::string> seen;
+    const v1::Case* at = &c;
+    while (at != nullptr && !at->merged_into().empty()) {
+      ASSERT_TRUE(seen.insert(at->name()).second) << "a cycle of merges";
+      at = s_.Find(kCases, at->merged_into());
+      ASSERT_NE(at, nullptr);
+    }
+  }
+
+  // A link is on both cases, values are in the form's order and of its fields.
+  void CheckFields(const v1::Case& c) {
+    for (const auto& link : c.links()) {
+      const auto* other = s_.Find(kCases, link.case_());
+      ASSERT_NE(other, nullptr);
+      EXPECT_EQ(BoundaryOf(other->name()), BoundaryOf(c.name()));
+      EXPECT_TRUE(other->merged_into() == c.name() ||
+                  std::any_of(other->links().begin(), other->links().end(),
+                              [&](const auto& back) {
+                                return back.case_() == c.name();
+                              }));
+    }
+    static const std::vector<std::string> order = {"occurred-at", "place",
+                                                   "contact", "demand"};
+    size_t last = 0;
+    for (const auto& value : c.fields()) {
+      const auto it = std::find(order.begin(), order.end(), value.field());
+      ASSERT_NE(it, order.end());
+      const size_t place = static_cast<size_t>(it - order.begin());
+      EXPECT_GE(place, last);
+      last = place;
+      EXPECT_EQ(std::count(c.missing_fields().begin(), c.missing_fields().end(),
+                           value.field()),
+                0);
+    }
+    // What was accepted lacks nothing afterwards.
+    EXPECT_FALSE(c.has_accept_time() && !c.missing_fields().empty());
   }
 
   int Pick(int n) { return static_cast<int>(random_() % n); }
@@ -96,6 +149,9 @@ class EvolveTest : public IntakeTest {
     const auto state = static_cast<v1::Case::State>(Pick(5));
     const auto kind = static_cast<v1::Case::Kind>(Pick(4));
     const std::string owner(kOwners[Pick(3)]);
+    static constexpr absl::string_view kTypes[] = {"", "", "complaint"};
+    const std::string type(kTypes[Pick(3)]);
+    const bool missing = Pick(4) == 0;
     const bool by_due_time = Pick(2) == 0;
     const absl::Time due_before = s_.now() + absl::Minutes(Pick(3000) - 500);
 
@@ -104,7 +160,11 @@ class EvolveTest : public IntakeTest {
       if ((!everybody && BoundaryOf(c.name()) != parent) ||
           (state != v1::Case::STATE_UNSPECIFIED && c.state() != state) ||
           (kind != v1::Case::KIND_UNSPECIFIED && c.kind() != kind) ||
-          (!owner.empty() && c.owner() != owner)) {
+          (!owner.empty() && c.owner() != owner) ||
+          (!type.empty() && c.type() != type) ||
+          (missing &&
+           (c.missing_fields().empty() ||
+            (c.state() != v1::Case::OPEN && c.state() != v1::Case::PAUSED)))) {
         continue;
       }
       absl::Time due = absl::InfiniteFuture();
@@ -125,6 +185,8 @@ class EvolveTest : public IntakeTest {
     request.set_state(state);
     request.set_kind(kind);
     request.set_owner(owner);
+    request.set_type(type);
+    request.set_missing_information(missing);
     request.set_page_size(1 + Pick(4));
     if (by_due_time) *request.mutable_due_before() = ToProto(due_before);
     std::vector<std::string> listed;
@@ -194,13 +256,13 @@ class EvolveTest : public IntakeTest {
               : absl::StrCat(
                     " occur_time {seconds: ",
                     absl::ToUnixSeconds(now - absl::Minutes(pick(300))), "}");
-      const std::string id = absl::StrCat("k", pick(3));
+      const std::string id = absl::StrCat("k", pick(8));
       const absl::string_view customer = pick(3) == 0 ? kZhao : kWang;
       const auto named = [&](absl::string_view more) {
         return absl::StrCat("name: '", CaseName(id, customer), "' ", more,
                             when);
       };
-      switch (pick(12)) {
+      switch (pick(20)) {
         case 0:
         case 1: {
           static constexpr absl::string_view kKinds[] = {"INQUIRY", "COMPLAINT",
@@ -250,6 +312,58 @@ class EvolveTest : public IntakeTest {
               named(absl::StrCat("technician: 'wu' work_order: '", kWorkOrder,
                                  "' stage: ", kStages[pick(4)])));
           break;
+        case 12: {
+          static constexpr absl::string_view kTypes[] = {"complaint", "repair",
+                                                         "opinion"};
+          Try("OpenCase",
+              absl::StrCat("parent: '", customer, "' case_id: '", id,
+                           "' type: '", kTypes[pick(3)],
+                           "' channel: 'hotline' subject: 's' description: 'd'",
+                           when));
+          break;
+        }
+        case 13:
+        case 14: {
+          static constexpr absl::string_view kValues[] = {
+              "fields {field: 'place' text: 'p'}",
+              "fields {field: 'contact' text: '110'}",
+              "fields {field: 'occurred-at' time {seconds: 1767225600}}",
+              "fields {field: 'demand' text: 'apology'}",
+              "priority: LOW",
+              "priority: URGENT reason: 'r'",
+              "fault_code: 'leak'",
+              "classification: 'staff-attitude'"};
+          Try("AmendCase", named(kValues[pick(8)]));
+          break;
+        }
+        case 15:
+          Try("AcceptCase", named(""));
+          break;
+        case 16:
+          Try("RejectCase", named("code: UNREASONABLE text: 't'"));
+          break;
+        case 17: {
+          static constexpr absl::string_view kHandOvers[] = {
+              "owner: 'li' reason: 'r'", "owner: 'wang' reason: 'r'",
+              "department: 'sales' reason: 'r'"};
+          Try("TransferCase", named(kHandOvers[pick(3)]));
+          Try(pick(2) == 0 ? "AddCoHandler" : "RemoveCoHandler",
+              named("person: 'mao'"));
+          break;
+        }
+        case 18: {
+          const std::string other =
+              CaseName(absl::StrCat("k", pick(8)), customer);
+          Try("LinkCases", named(absl::StrCat("other: '", other,
+                                              "' relation: ", 1 + pick(6))));
+          Try("MergeCase", named(absl::StrCat("into: '", other, "'")));
+          break;
+        }
+        case 19:
+          Try("SplitCase",
+              named(absl::StrCat("subject: 's' description: 'd' case_id: 'k",
+                                 pick(8), "'")));
+          break;
       }
       if (s_.status().ok()) ++accepted;
       // Every refusal of a well-formed command has a reason.
@@ -266,6 +380,20 @@ class EvolveTest : public IntakeTest {
 
   std::mt19937 random_;
 };
+
+class TypedLifeTest : public EvolveTest,
+                      public ::testing::WithParamInterface<uint32_t> {
+ protected:
+  TypedLifeTest() : EvolveTest(CasesPolicy()) {}
+};
+
+// With case types, forms and routes.
+TEST_P(TypedLifeTest, ReplayGivesTheLiveRowsAndTheRowsMakeSense) {
+  Live(GetParam(), 600);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, TypedLifeTest,
+                         ::testing::Range<uint32_t>(20260401, 20260411));
 
 class RandomLifeTest
     : public EvolveTest,

@@ -44,12 +44,21 @@ calendars:
       - days: [monday, tuesday, wednesday, thursday, friday]
         open: "08:00"
         close: "18:00"
+  - id: desk
+    shifts:
+      - days: [monday, tuesday, wednesday, thursday, friday, saturday, sunday]
+        open: "08:30"
+        close: "17:30"
+  - {id: always, always_open: true}
 people:
   - {id: li, display_name: 李娜, roles: [agent], staff_id: li}
   - {id: wang, display_name: 王芳, roles: [agent], staff_id: wang}
   - {id: chen, display_name: 陈静, roles: [supervisor]}
   - {id: history, display_name: Import, roles: [importer]}
   - {id: wu, display_name: 吴刚, roles: [technician], staff_id: wu}
+  - {id: qiao, display_name: 乔峰, roles: [quality]}
+  - {id: shen, display_name: 沈梅, roles: [sales]}
+  - {id: mao, display_name: 毛宁, roles: [sales]}
 product_lines:
   - {id: laptop, title: Computers, required_skills: [electronics], warranty_months: 24}
   - {id: part, title: Wearing parts, warranty_months: 0}
@@ -104,6 +113,23 @@ inline std::shared_ptr<const handbook::Policy> PolicyWith(
     absl::string_view reopen_clock) {
   const auto loaded = handbook::LoadHandbook(
       absl::StrReplaceAll(kHandbook, {{"REOPEN", reopen_clock}}));
+  EXPECT_TRUE(loaded.problems.empty())
+      << handbook::FormatProblems("test handbook", loaded.problems);
+  auto policy = handbook::Policy::Compile(loaded.handbook);
+  EXPECT_TRUE(policy.ok()) << policy.status();
+  return policy.ok() ? *policy : nullptr;
+}
+
+// The handbook with further sections: `intake` goes into the section of that
+// name, `top` behind the whole.
+inline std::shared_ptr<const handbook::Policy> PolicyFrom(
+    absl::string_view intake, absl::string_view top) {
+  const auto loaded = handbook::LoadHandbook(absl::StrCat(
+      absl::StrReplaceAll(kHandbook,
+                          {{"REOPEN", "continue"},
+                           {"dissatisfied_at: 2\n",
+                            absl::StrCat("dissatisfied_at: 2\n", intake)}}),
+      top));
   EXPECT_TRUE(loaded.problems.empty())
       << handbook::FormatProblems("test handbook", loaded.problems);
   auto policy = handbook::Policy::Compile(loaded.handbook);

@@ -109,6 +109,15 @@ TEST_F(ReactionsTest, ALateAnswerWithoutABreachBeforeIsAMissToo) {
   EXPECT_THAT(FactsOf("s-li"), ElementsAre("first_response miss 0"));
 }
 
+// INT-24: whoever rejects a case has answered it, and resolved nothing.
+TEST_F(ReactionsTest, ARejectionIsAnAnswer) {
+  React("intake", Fact("case_rejected", Case("by: 'wang-fang' owner: 'li-na' " +
+                                             Clock("first_response", false) +
+                                             Clock("resolution", false))));
+  EXPECT_THAT(FactsOf("s-wang"), ElementsAre("first_response met 1"));
+  EXPECT_THAT(FactsOf("s-li"), IsEmpty());
+}
+
 TEST_F(ReactionsTest, FurtherRepliesAreNoFacts) {
   React("intake", Fact("case_replied", Case("by: 'li-na' owner: 'li-na'")));
   React("intake", Fact("case_replied", Case("from_customer: true")));

@@ -1,20 +1,25 @@
-#include "services/intake/views.h"
+#include "services/intake/case_views.h"
 
 #include <algorithm>
 #include <map>
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "libs/base/names.h"
 #include "libs/base/refusal.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/time.h"
+#include "libs/handbook/form.h"
 #include "libs/shard/get.h"
 #include "libs/shard/paging.h"
+#include "services/intake/catalogue_views.h"
+#include "services/intake/customer_views.h"
+#include "services/intake/domain/case_common.h"
+#include "services/intake/domain/case_form.h"
 #include "services/intake/domain/tables.h"
 
 namespace aftercare::intake {
@@ -33,22 +38,7 @@ void AddCounts(
   }
 }
 
-// A customer's name, or all customers of a company:
-// "companies/acme/customers/-".
-absl::Status CheckCustomers(absl::string_view parent) {
-  absl::string_view company = parent;
-  if (absl::ConsumeSuffix(&company, "/customers/-")) {
-    return CheckName("parent", "companies/*", company);
-  }
-  return CheckName("parent", "companies/*/customers/*", parent);
-}
-
 }  // namespace
-
-std::vector<std::string> SerialKeys(const v1::Asset& asset) {
-  if (asset.serial().empty()) return {};
-  return {absl::StrCat(BoundaryOf(asset.name()), "|", asset.serial())};
-}
 
 std::vector<std::string> OpenTimeKeys(const v1::Case& c) {
   return {absl::StrCat(CompanyOf(c.name()), "|",
@@ -76,53 +66,39 @@ std::vector<absl::Time> CaseTimers(const v1::Case& c) {
   return times;
 }
 
-absl::StatusOr<v1::Customer> GetCustomer(
-    const shard::QueryContext& context, const v1::GetCustomerRequest& request) {
-  return shard::GetRow(context, kCustomers, "companies/*/customers/*",
-                       request.name());
-}
-
-absl::StatusOr<v1::ListCustomersResponse> ListCustomers(
-    const shard::QueryContext& context,
-    const v1::ListCustomersRequest& request) {
-  RETURN_IF_ERROR(CheckName("parent", "companies/*", request.parent()));
-  v1::ListCustomersResponse response;
-  ASSIGN_OR_RETURN(
-      *response.mutable_next_page_token(),
-      shard::ListRows(context, shard::PageOf(request), kCustomers,
-                      absl::StrCat(request.parent(), "/customers/"),
-                      [&](const v1::Customer& customer) {
-                        *response.add_customers() = customer;
-                        return true;
-                      }));
-  return response;
-}
-
-absl::StatusOr<v1::Asset> GetAsset(const shard::QueryContext& context,
-                                   const v1::GetAssetRequest& request) {
-  return shard::GetRow(context, kAssets, "companies/*/customers/*/assets/*",
-                       request.name());
-}
-
-absl::StatusOr<v1::ListAssetsResponse> ListAssets(
-    const shard::QueryContext& context, const v1::ListAssetsRequest& request) {
-  RETURN_IF_ERROR(CheckCustomers(request.parent()));
-  v1::ListAssetsResponse response;
-  ASSIGN_OR_RETURN(
-      *response.mutable_next_page_token(),
-      shard::ListRows(context, shard::PageOf(request), kAssets,
-                      shard::NamePrefix(request.parent(), "assets"),
-                      [&](const v1::Asset& asset) {
-                        *response.add_assets() = asset;
-                        return true;
-                      }));
-  return response;
-}
-
 absl::StatusOr<v1::Case> GetCase(const shard::QueryContext& context,
                                  const v1::GetCaseRequest& request) {
   return shard::GetRow(context, kCases, "companies/*/customers/*/cases/*",
                        request.name());
+}
+
+absl::StatusOr<v1::FilledForm> GetForm(const shard::QueryContext& context,
+                                       const v1::GetFormRequest& request) {
+  ASSIGN_OR_RETURN(
+      const v1::Case c,
+      shard::GetRow(context, kCases, kCasePattern, request.name()));
+  RETURN_IF_ERROR(CheckPolicy(context));
+  v1::FilledForm filled;
+  filled.set_name(c.name());
+  const auto* form = FormOf(*context.policy, c);
+  if (form == nullptr) return filled;
+  filled.set_form(form->id());
+  filled.set_title(form->title());
+  filled.set_rule(form->rule());
+  const std::vector<std::string> missing = MissingFields(
+      context.rows(), *context.policy, c, handbook::FormStages().back());
+  for (const auto& field : form->fields()) {
+    auto& entry = *filled.add_entries();
+    entry.set_field(field.id());
+    entry.set_title(field.title());
+    entry.set_required_at(field.required_at());
+    for (auto& value : ValuesOf(context.rows(), c, field)) {
+      *entry.add_values() = std::move(value);
+    }
+    entry.set_missing(std::find(missing.begin(), missing.end(), field.id()) !=
+                      missing.end());
+  }
+  return filled;
 }
 
 absl::StatusOr<v1::ListCasesResponse> ListCases(
@@ -142,7 +118,16 @@ absl::StatusOr<v1::ListCasesResponse> ListCases(
             c.state() == request.state()) &&
            (request.kind() == v1::Case::KIND_UNSPECIFIED ||
             c.kind() == request.kind()) &&
-           (request.owner().empty() || c.owner() == request.owner());
+           (request.owner().empty() || c.owner() == request.owner()) &&
+           (request.type().empty() || c.type() == request.type()) &&
+           (request.department().empty() ||
+            c.department() == request.department()) &&
+           (request.channel().empty() || c.channel() == request.channel()) &&
+           (request.co_handler().empty() ||
+            std::find(c.co_handlers().begin(), c.co_handlers().end(),
+                      request.co_handler()) != c.co_handlers().end()) &&
+           (!request.missing_information() ||
+            (IsOpen(c) && !c.missing_fields().empty()));
   };
   v1::ListCasesResponse response;
   const std::string prefix = shard::NamePrefix(request.parent(), "cases");

@@ -1,9 +1,9 @@
-#include "services/intake/views.h"
+#include "services/intake/case_views.h"
 
 #include <set>
 #include <vector>
 
-#include "tests/services/intake/intake_fixture.h"
+#include "tests/services/intake/cases_fixture.h"
 
 namespace aftercare::intake {
 namespace {
@@ -11,9 +11,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-class ViewsTest : public IntakeTest {
+class CaseViewsTest : public IntakeTest {
  protected:
-  ViewsTest() { RegisterCustomers(); }
+  CaseViewsTest() { RegisterCustomers(); }
 
   static std::vector<std::string> Ids(const v1::ListCasesResponse& response) {
     std::vector<std::string> ids;
@@ -40,43 +40,23 @@ class ViewsTest : public IntakeTest {
   }
 };
 
-TEST_F(ViewsTest, ResourcesAreReadByName) {
-  RegisterAsset(kWang, "a1", "S-1");
+TEST_F(CaseViewsTest, CasesAreReadByName) {
   Open("k1");
-  EXPECT_EQ(
-      Ask<v1::Customer>("GetCustomer", absl::StrCat("name: '", kWang, "'"))
-          .display_name(),
-      "王小明");
-  EXPECT_EQ(
-      Ask<v1::Asset>("GetAsset", absl::StrCat("name: '", kWang, "/assets/a1'"))
-          .serial(),
-      "S-1");
   EXPECT_EQ(Ask<v1::Case>("GetCase", Named("k1")).subject(), "开不了机");
 }
 
-TEST_F(ViewsTest, ReadingRefusesMalformedAndUnknownNames) {
-  ExpectQueryRefusal("GetCustomer", "name: 'wang'", "NAME_INVALID", "name");
-  ExpectQueryRefusal("GetCustomer", "name: 'companies/acme/customers/none'",
-                     "RESOURCE_NOT_FOUND");
-  ExpectQueryRefusal("GetAsset", "", "NAME_INVALID", "name");
-  ExpectQueryRefusal("GetAsset", absl::StrCat("name: '", kWang, "/assets/a'"),
-                     "RESOURCE_NOT_FOUND");
+TEST_F(CaseViewsTest, ReadingRefusesMalformedAndUnknownNames) {
   ExpectQueryRefusal("GetCase", absl::StrCat("name: '", kWang, "'"),
                      "NAME_INVALID", "name");
   ExpectQueryRefusal("GetCase", Named("none"), "RESOURCE_NOT_FOUND");
 }
 
-TEST_F(ViewsTest, ListsRefuseMalformedParentsAndFilters) {
-  ExpectQueryRefusal("ListCustomers", "", "NAME_INVALID", "parent");
-  ExpectQueryRefusal("ListCustomers", "parent: 'companies/-'", "NAME_INVALID",
-                     "parent");
-  for (absl::string_view method : {"ListAssets", "ListCases"}) {
-    for (absl::string_view parent :
-         {"", "companies/acme", "companies/-/customers/-",
-          "companies/acme/customers/", "companies/acme/territories/-"}) {
-      ExpectQueryRefusal(method, absl::StrCat("parent: '", parent, "'"),
-                         "NAME_INVALID", "parent");
-    }
+TEST_F(CaseViewsTest, ListsRefuseMalformedParentsAndFilters) {
+  for (absl::string_view parent :
+       {"", "companies/acme", "companies/-/customers/-",
+        "companies/acme/customers/", "companies/acme/territories/-"}) {
+    ExpectQueryRefusal("ListCases", absl::StrCat("parent: '", parent, "'"),
+                       "NAME_INVALID", "parent");
   }
   ExpectQueryRefusal("SummarizeCases", "parent: 'acme'", "NAME_INVALID",
                      "parent");
@@ -98,45 +78,7 @@ TEST_F(ViewsTest, ListsRefuseMalformedParentsAndFilters) {
   ExpectQueryRefusal("ListCases", all + "kind: 99", "FIELD_INVALID", "kind");
 }
 
-TEST_F(ViewsTest, CustomersAreListedByNameInPages) {
-  s_.Given("RegisterCustomer",
-           "parent: 'companies/acme' customer_id: 'an' display_name: 'A'");
-  s_.Given("RegisterCustomer",
-           "parent: 'companies/acme2' customer_id: 'b' display_name: 'B'");
-  std::vector<std::string> names;
-  std::string token;
-  int pages = 0;
-  do {
-    const auto page = Ask<v1::ListCustomersResponse>(
-        "ListCustomers",
-        absl::StrCat("parent: 'companies/acme' page_size: 2 page_token: '",
-                     token, "'"));
-    for (const auto& c : page.customers()) names.push_back(c.name());
-    token = page.next_page_token();
-    ASSERT_LT(++pages, 10);
-  } while (!token.empty());
-  EXPECT_THAT(names, ElementsAre("companies/acme/customers/an", kWang, kZhao));
-}
-
-TEST_F(ViewsTest, AssetsAreListedOfOneCustomerOrAll) {
-  RegisterAsset(kWang, "a2");
-  RegisterAsset(kWang, "a1");
-  RegisterAsset(kZhao, "a1");
-  const auto one = Ask<v1::ListAssetsResponse>(
-      "ListAssets", absl::StrCat("parent: '", kWang, "'"));
-  ASSERT_EQ(one.assets_size(), 2);
-  EXPECT_EQ(one.assets(0).name(), absl::StrCat(kWang, "/assets/a1"));
-  EXPECT_EQ(Ask<v1::ListAssetsResponse>("ListAssets",
-                                        "parent: 'companies/acme/customers/-'")
-                .assets_size(),
-            3);
-  EXPECT_EQ(Ask<v1::ListAssetsResponse>("ListAssets",
-                                        "parent: 'companies/other/customers/-'")
-                .assets_size(),
-            0);
-}
-
-TEST_F(ViewsTest, AllCasesAreListedByOpenTime) {
+TEST_F(CaseViewsTest, AllCasesAreListedByOpenTime) {
   s_.At(Local("10:00"));
   Open("late");
   s_.At(Local("09:00"));
@@ -148,7 +90,7 @@ TEST_F(ViewsTest, AllCasesAreListedByOpenTime) {
   EXPECT_THAT(Cases("", "nobody"), IsEmpty());
 }
 
-TEST_F(ViewsTest, CasesAreFilteredByStateKindAndOwner) {
+TEST_F(CaseViewsTest, CasesAreFilteredByStateKindAndOwner) {
   s_.At(Local("09:00"));
   Open("k1");
   s_.At(Local("09:01")).As("wang");
@@ -167,9 +109,23 @@ TEST_F(ViewsTest, CasesAreFilteredByStateKindAndOwner) {
   }
 }
 
+TEST_F(CaseViewsTest, CasesAreFilteredByChannelAndWhoHelps) {
+  Open("k1");
+  s_.Given("OpenCase", absl::StrCat("parent: '", kWang,
+                                    "' case_id: 'k2' kind: INQUIRY "
+                                    "channel: 'email' subject: 's'"));
+  s_.Given("AddCoHandler", Named("k2", "person: 'mao'"));
+  for (absl::string_view customer : {"-", "wang"}) {
+    EXPECT_THAT(Cases("channel: 'hotline'", customer), ElementsAre("k1"));
+    EXPECT_THAT(Cases("channel: 'email'", customer), ElementsAre("k2"));
+    EXPECT_THAT(Cases("co_handler: 'mao'", customer), ElementsAre("k2"));
+    EXPECT_THAT(Cases("co_handler: 'li'", customer), IsEmpty());
+  }
+}
+
 // CASE-07's due times order the list of what is due; each case stands in it
 // once, at its earliest running clock.
-TEST_F(ViewsTest, DueCasesAreListedByTheirEarliestDueTime) {
+TEST_F(CaseViewsTest, DueCasesAreListedByTheirEarliestDueTime) {
   s_.At(Local("09:00"));
   Open("inquiry");                                  // 13:00 and 17:00
   Open("urgent", "COMPLAINT", "priority: URGENT");  // 11:00 and 09:05
@@ -192,7 +148,7 @@ TEST_F(ViewsTest, DueCasesAreListedByTheirEarliestDueTime) {
   EXPECT_THAT(Cases(before("17:01", 5)), ElementsAre("repair"));
 }
 
-TEST_F(ViewsTest, EveryPageSizeGivesEachDueCaseOnce) {
+TEST_F(CaseViewsTest, EveryPageSizeGivesEachDueCaseOnce) {
   for (int i = 0; i < 23; ++i) {
     s_.At(Instant(Local("09:00")) + absl::Minutes(i / 3));
     Open(absl::StrCat("k", i), i % 2 == 0 ? "INQUIRY" : "COMPLAINT", "",
@@ -217,7 +173,7 @@ TEST_F(ViewsTest, EveryPageSizeGivesEachDueCaseOnce) {
   }
 }
 
-TEST_F(ViewsTest, TheSummaryCountsKindsStatesClocksAndStars) {
+TEST_F(CaseViewsTest, TheSummaryCountsKindsStatesClocksAndStars) {
   s_.At(Local("09:00"));
   Open("k1", "INQUIRY", "product_line: 'laptop'");
   Open("k2", "COMPLAINT");
@@ -250,7 +206,7 @@ TEST_F(ViewsTest, TheSummaryCountsKindsStatesClocksAndStars) {
   EXPECT_EQ(summary.clocks(1).running(), 2);
 }
 
-TEST_F(ViewsTest, TheSummaryIsCutByOpenTime) {
+TEST_F(CaseViewsTest, TheSummaryIsCutByOpenTime) {
   for (int day : {2, 3, 4}) {
     s_.At(Local("09:00", day));
     Open(absl::StrCat("k", day));
@@ -271,7 +227,7 @@ TEST_F(ViewsTest, TheSummaryIsCutByOpenTime) {
 
 // CASE-33: a hundred resolutions of ninety cases of fifty customers: each
 // figure is there, and none stands for another.
-TEST_F(ViewsTest, ResolutionsCasesAndCustomersAreCountedApart) {
+TEST_F(CaseViewsTest, ResolutionsCasesAndCustomersAreCountedApart) {
   for (int c = 0; c < 50; ++c) {
     s_.Given("RegisterCustomer",
              absl::StrCat("parent: 'companies/acme' customer_id: 'c", c,
@@ -296,7 +252,7 @@ TEST_F(ViewsTest, ResolutionsCasesAndCustomersAreCountedApart) {
 
 // CASE-33: cases and customers apart; reopened and open now is no resolution.
 // CASE-35: nor is what automation gave up.
-TEST_F(ViewsTest, OnlyStandingResolutionsOfPeopleCount) {
+TEST_F(CaseViewsTest, OnlyStandingResolutionsOfPeopleCount) {
   Open("k1");
   Open("k2");
   Open("k3");
@@ -313,6 +269,88 @@ TEST_F(ViewsTest, OnlyStandingResolutionsOfPeopleCount) {
   s_.Given("ResolveCase", Named("k2", "resolution: 'r'"));
   EXPECT_EQ(Summary().resolved(), 2);
   EXPECT_EQ(Summary().reopened(), 1);
+}
+
+// ---- With case types and forms ----------------------------------------------
+
+class TypedViewsTest : public CasesTest {
+ protected:
+  std::vector<std::string> Cases(absl::string_view more) {
+    std::vector<std::string> ids;
+    const auto page = Ask<v1::ListCasesResponse>(
+        "ListCases",
+        absl::StrCat("parent: 'companies/acme/customers/-' ", more));
+    for (const auto& c : page.cases()) {
+      ids.push_back(c.name().substr(c.name().rfind('/') + 1));
+    }
+    return ids;
+  }
+  v1::FilledForm Form(absl::string_view id) {
+    return Ask<v1::FilledForm>("GetForm", Named(id));
+  }
+};
+
+// INT-05: which cases wait for information; INT-28: whose they are.
+TEST_F(TypedViewsTest, CasesAreFilteredByTypeDepartmentAndWhatIsMissing) {
+  OpenTyped("k1", "complaint",
+            absl::StrCat("description: 'd' ", ComplaintRecord()));
+  s_.At(Local("09:01"));
+  OpenTyped("k2", "complaint",
+            "description: 'd' classification: 'product-quality'");
+  s_.At(Local("09:02"));
+  OpenTyped("k3", "repair");
+  s_.At(Local("09:03"));
+  OpenTyped("k4", "repair");
+  s_.Given("RejectCase", Named("k4", "code: NOT_GENUINE text: 't'"));
+  EXPECT_THAT(Cases("type: 'complaint'"), ElementsAre("k1", "k2"));
+  EXPECT_THAT(Cases("department: 'quality'"), ElementsAre("k2"));
+  EXPECT_THAT(Cases("department: 'after-sales'"),
+              ElementsAre("k1", "k3", "k4"));
+  // The rejected one waits for nothing.
+  EXPECT_THAT(Cases("missing_information: true"), ElementsAre("k2", "k3"));
+  EXPECT_THAT(Cases("missing_information: true type: 'repair'"),
+              ElementsAre("k3"));
+}
+
+// INT-09: the complaint record as far as it is filled.
+TEST_F(TypedViewsTest, AFormIsShownAsFarAsItIsFilled) {
+  s_.Given("UpdateCustomer", absl::StrCat("name: '", kWang, "' phone: '110'"));
+  OpenTyped(
+      "k1", "complaint",
+      absl::StrCat("description: '不制冷' ", Field("place", "text: '朝阳区'"),
+                   Field("witnesses", "text: 'staff'"),
+                   Field("witnesses", "text: 'family'")));
+  const auto form = Form("k1");
+  EXPECT_EQ(form.name(), CaseName("k1"));
+  EXPECT_EQ(form.form(), "complaint-record");
+  EXPECT_EQ(form.title(), "顾客投诉记录表");
+  EXPECT_EQ(form.rule(), "INT-08");
+  std::map<std::string, v1::FilledForm::Entry> entries;
+  for (const auto& entry : form.entries()) entries[entry.field()] = entry;
+  ASSERT_EQ(entries.size(), 8u);
+  EXPECT_EQ(entries["description"].values(0).text(), "不制冷");
+  EXPECT_EQ(entries["place"].title(), "地点");
+  EXPECT_EQ(entries["place"].required_at(), "accept");
+  EXPECT_EQ(entries["place"].values(0).text(), "朝阳区");
+  EXPECT_EQ(entries["contact"].values(0).text(), "110");  // the customer's file
+  EXPECT_EQ(entries["witnesses"].values_size(), 2);
+  EXPECT_FALSE(entries["witnesses"].missing());
+  EXPECT_TRUE(entries["occurred-at"].missing());
+  EXPECT_TRUE(entries["demand"].missing());
+  // Asked for only where money is demanded.
+  EXPECT_FALSE(entries["amount"].missing());
+}
+
+TEST_F(TypedViewsTest, ACaseWithoutATypeHasNoForm) {
+  Open("k1");
+  const auto form = Form("k1");
+  EXPECT_EQ(form.name(), CaseName("k1"));
+  EXPECT_EQ(form.form(), "");
+  EXPECT_EQ(form.entries_size(), 0);
+  OpenTyped("k2", "opinion");
+  EXPECT_EQ(Form("k2").form(), "");
+  ExpectQueryRefusal("GetForm", Named("none"), "RESOURCE_NOT_FOUND");
+  ExpectQueryRefusal("GetForm", "", "NAME_INVALID", "name");
 }
 
 }  // namespace

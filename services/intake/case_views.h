@@ -1,7 +1,7 @@
 // How cases are found: index keys, timers and queries.
 
-#ifndef AFTERCARE_SERVICES_INTAKE_VIEWS_H_
-#define AFTERCARE_SERVICES_INTAKE_VIEWS_H_
+#ifndef AFTERCARE_SERVICES_INTAKE_CASE_VIEWS_H_
+#define AFTERCARE_SERVICES_INTAKE_CASE_VIEWS_H_
 
 #include <string>
 #include <vector>
@@ -13,23 +13,15 @@
 
 namespace aftercare::intake {
 
-std::vector<std::string> SerialKeys(const v1::Asset& asset);
 std::vector<std::string> OpenTimeKeys(const v1::Case& c);
 // The case under the earliest due time of its running clocks; none runs: none.
 std::vector<std::string> DueTimeKeys(const v1::Case& c);
 std::vector<absl::Time> CaseTimers(const v1::Case& c);
 
-absl::StatusOr<v1::Customer> GetCustomer(const shard::QueryContext& context,
-                                         const v1::GetCustomerRequest& request);
-absl::StatusOr<v1::ListCustomersResponse> ListCustomers(
-    const shard::QueryContext& context,
-    const v1::ListCustomersRequest& request);
-absl::StatusOr<v1::Asset> GetAsset(const shard::QueryContext& context,
-                                   const v1::GetAssetRequest& request);
-absl::StatusOr<v1::ListAssetsResponse> ListAssets(
-    const shard::QueryContext& context, const v1::ListAssetsRequest& request);
 absl::StatusOr<v1::Case> GetCase(const shard::QueryContext& context,
                                  const v1::GetCaseRequest& request);
+absl::StatusOr<v1::FilledForm> GetForm(const shard::QueryContext& context,
+                                       const v1::GetFormRequest& request);
 absl::StatusOr<v1::ListCasesResponse> ListCases(
     const shard::QueryContext& context, const v1::ListCasesRequest& request);
 absl::StatusOr<v1::CaseSummary> SummarizeCases(
@@ -38,4 +30,4 @@ absl::StatusOr<v1::CaseSummary> SummarizeCases(
 
 }  // namespace aftercare::intake
 
-#endif  // AFTERCARE_SERVICES_INTAKE_VIEWS_H_
+#endif  // AFTERCARE_SERVICES_INTAKE_CASE_VIEWS_H_
