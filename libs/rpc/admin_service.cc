@@ -306,6 +306,10 @@ class Admin {
         break;
       }
       RETURN_IF_ERROR(records.status());
+      if (records->empty() && reader->position() < end &&
+          response.entries_size() == 0) {
+        return absl::UnavailableError("the log does not answer");
+      }
       if (records->empty()) break;
       for (log::StoredRecord& record : *records) {
         const int64_t offset = record.offset;

@@ -58,6 +58,8 @@ constexpr absl::Duration kWriteEvery = absl::Milliseconds(200);
 // Commands decided before deliveries and readers are looked after again.
 constexpr size_t kMaxBatch = 32;
 constexpr int kReadBatch = 2000;
+// How long a log that has more records may keep Verify waiting for them.
+constexpr absl::Duration kVerifyWait = absl::Seconds(5);
 // How long a standby may take to notice that it is promoted.
 constexpr absl::Duration kFollowWait = absl::Milliseconds(100);
 
@@ -1568,12 +1570,16 @@ absl::StatusOr<Shard::Verdict> ShardImpl::Verify(const std::string& scratch) {
                    store::RowStore::Open(service_.schema(), RowsAt(scratch)));
   Replayer replayer(service_, applier_, topic_partition_.partition, partitions_,
                     *replayed, options_.replay_stretch_rows);
+  ASSIGN_OR_RETURN(const int64_t end, log_.End(topic_partition_));
+  if (end < scan.meta.offset()) {
+    verdict.problem = "the log ends before the rows do";
+    return verdict;
+  }
   ASSIGN_OR_RETURN(auto reader, log_.OpenReader(topic_partition_, 0));
   while (replayer.fold().offset() < scan.meta.offset()) {
-    ASSIGN_OR_RETURN(auto batch, reader->Read(kReadBatch, absl::Seconds(1)));
+    ASSIGN_OR_RETURN(auto batch, reader->Read(kReadBatch, kVerifyWait));
     if (batch.empty()) {
-      verdict.problem = "the log ends before the rows do";
-      return verdict;
+      return absl::UnavailableError("the log does not answer");
     }
     for (log::StoredRecord& record : batch) {
       if (record.offset >= scan.meta.offset()) break;

@@ -845,6 +845,71 @@ TEST_F(ShardTest, WhoReadsADamagedRowIsToldAndTheRowsAreMadeAnew) {
   }
 }
 
+// Passes on to another log, whose records can be long in coming.
+class SlowLog final : public log::Log {
+ public:
+  explicit SlowLog(log::Log& log) : log_(log) {}
+
+  void set_silent(bool silent) { silent_ = silent; }
+
+  absl::Status EnsureTopic(absl::string_view topic, int partitions) override {
+    return log_.EnsureTopic(topic, partitions);
+  }
+  absl::StatusOr<int> PartitionCount(absl::string_view topic) override {
+    return log_.PartitionCount(topic);
+  }
+  absl::StatusOr<std::unique_ptr<log::Appender>> OpenAppender(
+      const log::TopicPartition& partition) override {
+    return log_.OpenAppender(partition);
+  }
+  absl::StatusOr<int64_t> End(const log::TopicPartition& partition) override {
+    return log_.End(partition);
+  }
+  absl::StatusOr<std::unique_ptr<log::Reader>> OpenReader(
+      const log::TopicPartition& partition, int64_t offset) override {
+    auto reader = log_.OpenReader(partition, offset);
+    if (!reader.ok()) return reader.status();
+    return std::make_unique<SlowReader>(*std::move(reader), silent_);
+  }
+
+ private:
+  class SlowReader final : public log::Reader {
+   public:
+    SlowReader(std::unique_ptr<log::Reader> reader,
+               const std::atomic<bool>& silent)
+        : reader_(std::move(reader)), silent_(silent) {}
+
+    absl::StatusOr<std::vector<log::StoredRecord>> Read(
+        int max_records, absl::Duration wait) override {
+      if (silent_) return std::vector<log::StoredRecord>();
+      return reader_->Read(max_records, wait);
+    }
+    int64_t position() const override { return reader_->position(); }
+
+   private:
+    const std::unique_ptr<log::Reader> reader_;
+    const std::atomic<bool>& silent_;
+  };
+
+  log::Log& log_;
+  std::atomic<bool> silent_{false};
+};
+
+TEST_F(ShardTest, ASlowLogIsNotVerifiedAsOneThatLostItsEnd) {
+  SlowLog slow(*log_);
+  auto started = Shard::Start(slow, service_, 0, 1, options_, clock_);
+  ASSERT_TRUE(started.ok()) << started.status();
+  shard_ = *std::move(started);
+  AwaitState(ShardState::kServing);
+  ApplyHandbook();
+  Register("c1");
+  slow.set_silent(true);
+  EXPECT_TRUE(absl::IsUnavailable(shard_->Verify(dir_ / "scratch").status()));
+  slow.set_silent(false);
+  ExpectVerified();
+  shard_.reset();
+}
+
 TEST_F(ShardTest, VerifyingDamagedRowsSaysSoAndTheyAreMadeAnew) {
   FillAndDamage();
   Start();
