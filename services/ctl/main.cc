@@ -145,7 +145,12 @@ class Ctl {
   int Run(const Arguments& arguments) {
     bare_ = arguments.bare;
     const std::vector<std::string>& words = arguments.words;
-    if (words.empty() || words[0] == "help" || arguments.Has("help")) {
+    const bool help = arguments.Has("help");
+    if (words.empty() && !help && !arguments.flags.empty()) {
+      return Usage(absl::StrCat("there is no --", arguments.flags[0].first,
+                                " without a command; see aftercarectl help"));
+    }
+    if (words.empty() || words[0] == "help" || help) {
       return Help(words);
     }
     struct Verb {

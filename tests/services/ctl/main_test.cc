@@ -260,6 +260,7 @@ TEST_F(CtlTest, ExitCodesTellDoneRefusedMisusedUnreachableAndDifferent) {
   const std::string csv = WriteFile(dir_ / "in.csv", "id,group_identifier\n");
   const std::vector<std::vector<std::string>> misuses = {
       {"help", "nothing"},
+      {"--foo", "status"},
       {"nothing"},
       {"nothing", "at-all"},
       {"intake"},
