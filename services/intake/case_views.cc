@@ -68,8 +68,7 @@ std::vector<absl::Time> CaseTimers(const v1::Case& c) {
 
 absl::StatusOr<v1::Case> GetCase(const shard::QueryContext& context,
                                  const v1::GetCaseRequest& request) {
-  return shard::GetRow(context, kCases, "companies/*/customers/*/cases/*",
-                       request.name());
+  return shard::GetRow(context, kCases, kCasePattern, request.name());
 }
 
 absl::StatusOr<v1::FilledForm> GetForm(const shard::QueryContext& context,
@@ -85,8 +84,7 @@ absl::StatusOr<v1::FilledForm> GetForm(const shard::QueryContext& context,
   filled.set_form(form->id());
   filled.set_title(form->title());
   filled.set_rule(form->rule());
-  const std::vector<std::string> missing = MissingFields(
-      context.rows(), *context.policy, c, handbook::FormStages().back());
+  const handbook::Situation situation = SituationOf(c);
   for (const auto& field : form->fields()) {
     auto& entry = *filled.add_entries();
     entry.set_field(field.id());
@@ -95,8 +93,9 @@ absl::StatusOr<v1::FilledForm> GetForm(const shard::QueryContext& context,
     for (auto& value : ValuesOf(context.rows(), c, field)) {
       *entry.add_values() = std::move(value);
     }
-    entry.set_missing(std::find(missing.begin(), missing.end(), field.id()) !=
-                      missing.end());
+    entry.set_missing(
+        entry.values().empty() &&
+        handbook::IsDue(field, handbook::FormStages().back(), situation));
   }
   return filled;
 }
@@ -124,8 +123,7 @@ absl::StatusOr<v1::ListCasesResponse> ListCases(
             c.department() == request.department()) &&
            (request.channel().empty() || c.channel() == request.channel()) &&
            (request.co_handler().empty() ||
-            std::find(c.co_handlers().begin(), c.co_handlers().end(),
-                      request.co_handler()) != c.co_handlers().end()) &&
+            Contains(c.co_handlers(), request.co_handler())) &&
            (!request.missing_information() ||
             (IsOpen(c) && !c.missing_fields().empty()));
   };

@@ -36,11 +36,9 @@ bool HasRole(const CommandContext& context,
              std::initializer_list<absl::string_view> roles) {
   const auto* person = context.policy->FindPerson(context.actor);
   return person != nullptr &&
-         std::any_of(person->roles().begin(), person->roles().end(),
-                     [&](const std::string& role) {
-                       return std::find(roles.begin(), roles.end(), role) !=
-                              roles.end();
-                     });
+         std::any_of(
+             person->roles().begin(), person->roles().end(),
+             [&](const std::string& role) { return Contains(roles, role); });
 }
 
 absl::Status CheckNotBefore(const CommandContext& context,

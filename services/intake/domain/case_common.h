@@ -3,6 +3,7 @@
 #ifndef AFTERCARE_SERVICES_INTAKE_DOMAIN_CASE_COMMON_H_
 #define AFTERCARE_SERVICES_INTAKE_DOMAIN_CASE_COMMON_H_
 
+#include <algorithm>
 #include <initializer_list>
 #include <vector>
 
@@ -28,6 +29,12 @@ using Drafts = std::vector<Draft<v1::IntakeEvent>>;
 
 inline constexpr absl::string_view kCasePattern =
     "companies/*/customers/*/cases/*";
+
+// Whether the list has that text.
+template <typename List>
+bool Contains(const List& list, absl::string_view text) {
+  return std::find(list.begin(), list.end(), text) != list.end();
+}
 
 void Append(Drafts& drafts, absl::string_view name, v1::IntakeEvent event);
 
@@ -57,8 +64,8 @@ absl::Status NotOpen(const v1::Case& c);
 bool HasRole(const CommandContext& context,
              std::initializer_list<absl::string_view> roles);
 
-// What happened cannot have happened before the case came in.
-// OCCUR_TIME_TOO_EARLY.
+// OCCUR_TIME_TOO_EARLY where the command's time lies before `earliest`, which
+// it builds on.
 absl::Status CheckNotBefore(const CommandContext& context,
                             const google::protobuf::Timestamp& earliest);
 

@@ -1,6 +1,5 @@
 #include "services/intake/domain/case_form.h"
 
-#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -14,6 +13,7 @@
 #include "libs/base/time.h"
 #include "libs/base/validate.h"
 #include "libs/handbook/form.h"
+#include "services/intake/domain/case_common.h"
 #include "services/intake/domain/tables.h"
 
 namespace aftercare::intake {
@@ -23,11 +23,6 @@ using common::v1::FieldValue;
 using handbook::v1::FormField;
 
 constexpr int kMaxAttachments = 100;
-
-template <typename List>
-bool Contains(const List& list, const std::string& text) {
-  return std::find(list.begin(), list.end(), text) != list.end();
-}
 
 // What the case itself, its unit or the customer's file says of the field.
 std::string SaidElsewhere(const RowReader& rows, const v1::Case& c,

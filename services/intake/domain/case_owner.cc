@@ -10,11 +10,6 @@
 namespace aftercare::intake {
 namespace {
 
-template <typename List>
-bool Contains(const List& list, const std::string& text) {
-  return std::find(list.begin(), list.end(), text) != list.end();
-}
-
 absl::Status CheckPerson(const CommandContext& context,
                          const std::string& person) {
   if (context.policy->FindPerson(person) != nullptr) return absl::OkStatus();

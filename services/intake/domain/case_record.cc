@@ -126,8 +126,7 @@ void PutHandlers(const CommandContext& context, v1::Case& c) {
   for (const std::string& id : type->co_departments()) {
     const auto* department = context.policy->FindDepartment(id);
     if (department->lead() == c.owner() ||
-        std::find(c.co_handlers().begin(), c.co_handlers().end(),
-                  department->lead()) != c.co_handlers().end()) {
+        Contains(c.co_handlers(), department->lead())) {
       continue;
     }
     c.add_co_handlers(department->lead());
@@ -171,8 +170,7 @@ absl::StatusOr<v1::Case> NewCase(const RowReader& rows,
       absl::StrCat(request.parent(), "/cases/", request.case_id());
   if (rows.Find(kCases, name) != nullptr) return AlreadyExists(name);
   const auto& intake = context.policy->handbook().intake();
-  if (std::find(intake.channels().begin(), intake.channels().end(),
-                request.channel()) == intake.channels().end()) {
+  if (!Contains(intake.channels(), request.channel())) {
     return Refuse(v1::REASON_CHANNEL_UNKNOWN,
                   "the handbook accepts no requests by this channel",
                   {{"channel", request.channel()}});
